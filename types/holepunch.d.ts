@@ -1,0 +1,313 @@
+// Ambient types of the untyped modules that we call, and only of what we call. Not published: public declarations
+// use structural interfaces of our own (docs/ARCHITECTURE.md).
+
+declare module 'protomux' {
+  export interface Encoding<T> {
+    preencode(state: { start: number; end: number; buffer: Uint8Array | null }, value: T): void
+    encode(state: { start: number; end: number; buffer: Uint8Array | null }, value: T): void
+    decode(state: { start: number; end: number; buffer: Uint8Array | null }): T
+  }
+  export interface MessageType<T = Uint8Array> {
+    send(value: T): boolean
+  }
+  export interface Channel {
+    readonly protocol: string
+    readonly id: Uint8Array | null
+    readonly opened: boolean
+    readonly closed: boolean
+    readonly destroyed: boolean
+    readonly drained: boolean
+    readonly messages: MessageType[]
+    userData: unknown
+    open(handshake?: unknown): void
+    close(): void
+    fullyOpened(): Promise<boolean>
+    fullyClosed(): Promise<void>
+    cork(): void
+    uncork(): void
+    addMessage(options: unknown): MessageType
+  }
+  export interface ChannelOptions {
+    protocol: string
+    id?: Uint8Array | null
+    unique?: boolean
+    aliases?: string[]
+    userData?: unknown
+    handshake?: Encoding<Uint8Array> | null
+    messages?: { encoding: Encoding<Uint8Array>; onmessage(message: Uint8Array, channel: Channel): unknown }[]
+    onopen?(handshake: Uint8Array, channel: Channel): unknown
+    onclose?(isRemote: boolean, channel: Channel): unknown
+    ondestroy?(channel: Channel): unknown
+    ondrain?(channel: Channel): unknown
+  }
+  export default class Protomux {
+    static from(stream: unknown, options?: unknown): Protomux
+    static isProtomux(value: unknown): value is Protomux
+    constructor(stream: unknown, options?: unknown)
+    readonly isProtomux: true
+    // biome-ignore lint/suspicious/noExplicitAny: the Noise stream below; typed where it is used
+    readonly stream: any
+    readonly drained: boolean
+    readonly corked: number
+    cork(): void
+    uncork(): void
+    pair(
+      key: { protocol: string; id?: Uint8Array | null },
+      notify: (id: Uint8Array | null) => unknown
+    ): void
+    unpair(key: { protocol: string; id?: Uint8Array | null }): void
+    opened(key: { protocol: string; id?: Uint8Array | null }): boolean
+    createChannel(options: ChannelOptions): Channel | null
+    [Symbol.iterator](): Iterator<Channel>
+  }
+}
+
+declare module '@hyperswarm/secret-stream' {
+  export default class NoiseSecretStream {
+    constructor(
+      isInitiator: boolean,
+      rawStream?: unknown,
+      options?: { keyPair?: { publicKey: Uint8Array; secretKey: Uint8Array }; autoStart?: boolean }
+    )
+    readonly isInitiator: boolean
+    readonly publicKey: Uint8Array
+    readonly remotePublicKey: Uint8Array
+    readonly handshakeHash: Uint8Array
+    readonly rawStream: unknown
+    readonly noiseStream: this
+    readonly opened: Promise<boolean>
+    readonly destroyed: boolean
+    userData: unknown
+    setTimeout(ms: number): void
+    setKeepAlive(ms: number): void
+    flush(): Promise<boolean>
+    // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
+    on(event: string, listener: (...args: any[]) => void): this
+    // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
+    once(event: string, listener: (...args: any[]) => void): this
+    // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
+    off(event: string, listener: (...args: any[]) => void): this
+    write(data: Uint8Array): boolean
+    end(): this
+    destroy(error?: Error): this
+    // biome-ignore lint/suspicious/noExplicitAny: any stream
+    pipe<S>(stream: S): any
+  }
+}
+
+declare module 'hyperdht' {
+  export default class DHT {
+    constructor(options?: {
+      bootstrap?: (string | { host: string; port: number })[]
+      host?: string
+      port?: number
+      firewalled?: boolean
+      ephemeral?: boolean
+      keyPair?: { publicKey: Uint8Array; secretKey: Uint8Array }
+    })
+    static bootstrapper(port: number, host: string, options?: object): DHT
+    static keyPair(seed?: Uint8Array): { publicKey: Uint8Array; secretKey: Uint8Array }
+    readonly destroyed: boolean
+    readonly host: string | null
+    readonly port: number
+    ready(): Promise<void>
+    fullyBootstrapped(): Promise<void>
+    address(): { host: string; family: number; port: number }
+    destroy(options?: { force?: boolean }): Promise<void>
+  }
+}
+
+declare module 'hyperdht/testnet.js' {
+  import type DHT from 'hyperdht'
+  export default function createTestnet(
+    size?: number,
+    options?: { host?: string; port?: number; teardown?: (fn: () => unknown) => void }
+  ): Promise<{
+    nodes: DHT[]
+    bootstrap: { host: string; port: number }[]
+    createNode(options?: object): DHT
+    destroy(): Promise<void>
+  }>
+}
+
+declare module 'hyperswarm' {
+  import type NoiseSecretStream from '@hyperswarm/secret-stream'
+  import type DHT from 'hyperdht'
+  export interface PeerInfo {
+    readonly publicKey: Uint8Array
+    readonly topics: Uint8Array[]
+    readonly client: boolean
+    ban(banned?: boolean): void
+  }
+  export interface PeerDiscovery {
+    flushed(): Promise<boolean>
+    refresh(options?: { server?: boolean; client?: boolean }): Promise<void>
+    destroy(): Promise<void>
+  }
+  export default class Hyperswarm {
+    constructor(options?: {
+      dht?: DHT
+      keyPair?: { publicKey: Uint8Array; secretKey: Uint8Array }
+      seed?: Uint8Array
+      bootstrap?: unknown[]
+      maxPeers?: number
+      firewall?: (remotePublicKey: Uint8Array, payload: unknown) => boolean
+    })
+    readonly connections: Set<NoiseSecretStream>
+    readonly keyPair: { publicKey: Uint8Array; secretKey: Uint8Array }
+    readonly dht: DHT
+    readonly destroyed: boolean
+    readonly suspended: boolean
+    join(topic: Uint8Array, options?: { server?: boolean; client?: boolean; limit?: number }): PeerDiscovery
+    leave(topic: Uint8Array): Promise<void>
+    joinPeer(publicKey: Uint8Array): void
+    leavePeer(publicKey: Uint8Array): void
+    flush(): Promise<boolean>
+    listen(): Promise<void>
+    suspend(): Promise<void>
+    resume(): Promise<void>
+    destroy(options?: { force?: boolean }): Promise<void>
+    // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
+    on(event: string, listener: (...args: any[]) => void): this
+    // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
+    once(event: string, listener: (...args: any[]) => void): this
+    // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
+    off(event: string, listener: (...args: any[]) => void): this
+  }
+}
+
+declare module 'hypercore' {
+  export interface Manifest {
+    version: number
+    signers: { publicKey: Uint8Array; namespace?: Uint8Array }[]
+    quorum?: number
+  }
+  export default class Hypercore {
+    static key(manifest: Manifest | Uint8Array, options?: object): Uint8Array
+    static discoveryKey(key: Uint8Array): Uint8Array
+    readonly key: Uint8Array
+    readonly discoveryKey: Uint8Array
+    readonly id: string
+    readonly writable: boolean
+    readonly length: number
+    readonly contiguousLength: number
+    readonly byteLength: number
+    readonly fork: number
+    readonly opened: boolean
+    readonly closed: boolean
+    readonly manifest: Manifest | null
+    // biome-ignore lint/suspicious/noExplicitAny: internals; only node/hypercore.ts may touch them
+    readonly core: any
+    // biome-ignore lint/suspicious/noExplicitAny: peers of a foreign class
+    readonly peers: any[]
+    ready(): Promise<void>
+    close(options?: object): Promise<void>
+    // biome-ignore lint/suspicious/noExplicitAny: any value of the encoding
+    append(value: any, options?: object): Promise<{ length: number; byteLength: number }>
+    // biome-ignore lint/suspicious/noExplicitAny: any value of the encoding
+    get(index: number, options?: object): Promise<any>
+    has(start: number, end?: number): Promise<boolean>
+    clear(start: number, end?: number, options?: object): Promise<unknown>
+    update(options?: { wait?: boolean }): Promise<boolean>
+    download(range?: { start?: number; end?: number; linear?: boolean; blocks?: number[] }): {
+      done(): Promise<void>
+      destroy(): void
+    }
+    treeHash(length?: number): Promise<Uint8Array>
+    session(options?: object): Hypercore
+    snapshot(options?: object): Hypercore
+    findingPeers(): () => void
+    setActive(active: boolean): void
+    createReadStream(options?: object): AsyncIterable<unknown>
+    replicate(stream: unknown, options?: object): unknown
+    // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
+    on(event: string, listener: (...args: any[]) => void): this
+    // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
+    once(event: string, listener: (...args: any[]) => void): this
+    // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
+    off(event: string, listener: (...args: any[]) => void): this
+  }
+}
+
+declare module 'corestore' {
+  import type Hypercore from 'hypercore'
+  import type { Manifest } from 'hypercore'
+  export default class Corestore {
+    constructor(storage: string, options?: object)
+    // biome-ignore lint/suspicious/noExplicitAny: the storage below; only node/hypercore.ts may touch it
+    readonly storage: any
+    readonly opened: boolean
+    readonly closed: boolean
+    ready(): Promise<void>
+    close(): Promise<void>
+    get(options: {
+      key?: Uint8Array
+      name?: string
+      keyPair?: { publicKey: Uint8Array; secretKey: Uint8Array }
+      manifest?: Manifest
+      active?: boolean
+      exclusive?: boolean
+      valueEncoding?: unknown
+      sparse?: boolean
+    }): Hypercore
+    namespace(name: string | Uint8Array): Corestore
+    session(options?: object): Corestore
+    replicate(stream: unknown, options?: object): unknown
+    watch(listener: (core: unknown) => void): void
+    unwatch(listener: (core: unknown) => void): void
+    list(namespace?: Uint8Array): AsyncIterable<Uint8Array>
+  }
+}
+
+declare module 'hyperbee' {
+  export default class Hyperbee {
+    constructor(core: unknown, options?: { keyEncoding?: string; valueEncoding?: string })
+    ready(): Promise<void>
+    put(key: string, value: unknown): Promise<void>
+    get(key: string): Promise<{ key: string; value: unknown; seq: number } | null>
+  }
+}
+
+declare module 'hyperdrive' {
+  export default class Hyperdrive {
+    constructor(store: unknown, key?: Uint8Array)
+    readonly key: Uint8Array
+    readonly contentKey: Uint8Array
+    ready(): Promise<void>
+    put(path: string, data: Uint8Array): Promise<void>
+    get(path: string): Promise<Uint8Array | null>
+    close(): Promise<void>
+  }
+}
+
+declare module 'sodium-universal' {
+  const sodium: {
+    crypto_sign_PUBLICKEYBYTES: number
+    crypto_sign_SECRETKEYBYTES: number
+    crypto_sign_SEEDBYTES: number
+    crypto_sign_BYTES: number
+    crypto_sign_keypair(publicKey: Uint8Array, secretKey: Uint8Array): void
+    crypto_sign_seed_keypair(publicKey: Uint8Array, secretKey: Uint8Array, seed: Uint8Array): void
+    crypto_sign_detached(signature: Uint8Array, message: Uint8Array, secretKey: Uint8Array): void
+    crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean
+    crypto_generichash(output: Uint8Array, input: Uint8Array, key?: Uint8Array): void
+    crypto_generichash_batch(output: Uint8Array, inputs: readonly Uint8Array[], key?: Uint8Array): void
+    randombytes_buf(buffer: Uint8Array): void
+    sodium_memcmp(a: Uint8Array, b: Uint8Array): boolean
+  }
+  export default sodium
+}
+
+declare module 'hypercore-id-encoding' {
+  const idEncoding: {
+    encode(key: Uint8Array): string
+    decode(key: string | Uint8Array): Uint8Array
+    normalize(key: string | Uint8Array): string
+    isValid(key: unknown): boolean
+  }
+  export default idEncoding
+}
+
+declare module 'graceful-goodbye' {
+  export default function goodbye(handler: () => unknown, position?: number): () => void
+}
