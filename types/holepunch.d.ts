@@ -51,10 +51,7 @@ declare module 'protomux' {
     readonly corked: number
     cork(): void
     uncork(): void
-    pair(
-      key: { protocol: string; id?: Uint8Array | null },
-      notify: (id: Uint8Array | null) => unknown
-    ): void
+    pair(key: { protocol: string; id?: Uint8Array | null }, notify: (id: Uint8Array | null) => unknown): void
     unpair(key: { protocol: string; id?: Uint8Array | null }): void
     opened(key: { protocol: string; id?: Uint8Array | null }): boolean
     createChannel(options: ChannelOptions): Channel | null
@@ -110,6 +107,9 @@ declare module 'hyperdht' {
     readonly destroyed: boolean
     readonly host: string | null
     readonly port: number
+    listeners(event: string): ((...args: unknown[]) => void)[]
+    on(event: string, listener: (...args: unknown[]) => void): this
+    off(event: string, listener: (...args: unknown[]) => void): this
     ready(): Promise<void>
     fullyBootstrapped(): Promise<void>
     address(): { host: string; family: number; port: number }
@@ -155,7 +155,7 @@ declare module 'hyperswarm' {
     })
     readonly connections: Set<NoiseSecretStream>
     readonly keyPair: { publicKey: Uint8Array; secretKey: Uint8Array }
-    readonly dht: DHT
+    dht: DHT
     readonly destroyed: boolean
     readonly suspended: boolean
     join(topic: Uint8Array, options?: { server?: boolean; client?: boolean; limit?: number }): PeerDiscovery
@@ -185,6 +185,7 @@ declare module 'hypercore' {
   export default class Hypercore {
     static key(manifest: Manifest | Uint8Array, options?: object): Uint8Array
     static discoveryKey(key: Uint8Array): Uint8Array
+    constructor(storage: unknown, key?: unknown, options?: object)
     readonly key: Uint8Array
     readonly discoveryKey: Uint8Array
     readonly id: string
@@ -200,6 +201,12 @@ declare module 'hypercore' {
     readonly core: any
     // biome-ignore lint/suspicious/noExplicitAny: peers of a foreign class
     readonly peers: any[]
+    /** Sessions of this core that one Corestore session made. */
+    readonly sessions: Hypercore[] | null
+    /** Requests of this session that wait for a peer. */
+    readonly activeRequests: unknown[]
+    clearRequests(activeRequests: unknown[], error: Error): void
+    truncate(newLength?: number, options?: object): Promise<void>
     ready(): Promise<void>
     close(options?: object): Promise<void>
     // biome-ignore lint/suspicious/noExplicitAny: any value of the encoding
@@ -256,6 +263,9 @@ declare module 'corestore' {
     watch(listener: (core: unknown) => void): void
     unwatch(listener: (core: unknown) => void): void
     list(namespace?: Uint8Array): AsyncIterable<Uint8Array>
+    readonly readOnly: boolean
+    createKeyPair(name: string, namespace?: Uint8Array): Promise<{ publicKey: Uint8Array; secretKey: Uint8Array }>
+    staticify(core: Hypercore, options?: object): Promise<Hypercore>
   }
 }
 
@@ -310,4 +320,35 @@ declare module 'hypercore-id-encoding' {
 
 declare module 'graceful-goodbye' {
   export default function goodbye(handler: () => unknown, position?: number): () => void
+}
+
+declare module 'paparam' {
+  export interface Part {
+    /** Only on flags: may be given several times. */
+    multiple(): this
+    hide(): this
+  }
+  export interface Bail {
+    reason: string
+    flag: { name: string } | null
+    arg: { value: string } | null
+  }
+  export interface Command {
+    readonly name: string
+    readonly parent: Command | null
+    /** Command that was parsed last below this one. */
+    readonly current?: Command
+    readonly flags: Record<string, boolean | string | string[] | null | undefined>
+    readonly positionals: string[]
+    help(): string
+    hide(): this
+    parse(argv: string[], options: { run: boolean; silent: boolean }): Command | null
+  }
+  export function command(name: string, ...parts: unknown[]): Command
+  export function flag(help: string, description: string): Part
+  export function arg(help: string, description: string): Part
+  export function summary(text: string): unknown
+  export function footer(text: string): unknown
+  export function bail(fn: (bail: Bail) => never): unknown
+  export function sloppy(options: { flags?: boolean; args?: boolean }): unknown
 }

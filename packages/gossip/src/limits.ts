@@ -46,6 +46,10 @@ export interface Limits {
   maxChannelsPerConnection: number
   /** Connections of one Gossip. */
   maxConnections: number
+  /** Connections that others may open to a Hyperswarm of our own. The rest of `maxConnections` is for those we chose. */
+  maxServerConnections: number
+  /** The same per IP address; loopback is exempt, because tests and tools run there. A guess. */
+  maxServerConnectionsPerHost: number
   /** Topics of one Gossip. */
   maxTopics: number
   /** Frames that a proven link may send before admit() answered; more are dropped. */
@@ -153,6 +157,8 @@ export const LIMITS: Readonly<Limits> = Object.freeze({
   maxLinks: 128,
   maxChannelsPerConnection: 256,
   maxConnections: 128,
+  maxServerConnections: 64,
+  maxServerConnectionsPerHost: 8,
   maxTopics: 1024,
   maxHeldFrames: 32,
   maxHeldBytes: 64 * 1024,
@@ -163,7 +169,7 @@ export const LIMITS: Readonly<Limits> = Object.freeze({
   maxAuthors: 16_384,
   maxAuthorsPerPeer: 256,
   newAuthorsPerSecond: 10,
-  maxIncarnationsPerAuthor: 4,
+  maxIncarnationsPerAuthor: 16,
   windowSeqs: 256,
   maxWindowSeqs: 1024,
   maxParkedPerLink: 64,

@@ -30,6 +30,7 @@ export type DropReason =
   | 'own'
   | 'table-full'
   | 'bad-signature'
+  | 'too-far-ahead' // over a hole that could then not be filled; it is asked for again afterwards
   | 'ignored'
   | 'rejected'
 

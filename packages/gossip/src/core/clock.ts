@@ -1,0 +1,75 @@
+/**
+ * The two times of a topic. Deadlines follow `nowMs`, which never decreases and is passed to each step. What is signed
+ * and what expires follows the wall clock, `nowMs + offset`, which may jump.
+ *
+ *   offset up by more than maxSkew    --> new own incarnations: late NTP, or a machine that slept
+ *   wall back by up to maxSkew        --> `high` stays: messages expire early for a while, nothing forgotten is replayed
+ *   wall back by more than maxSkew    --> `high` = wall, `horizon` = wall + maxSkew, new own incarnations
+ *
+ * Invariants:
+ * 1. `high` is the greatest wall time used so far; it goes back only together with a new horizon.
+ * 2. Whatever was forgotten because it had expired by `high` is refused afterwards: by expiry, or by the horizon.
+ */
+
+/** Did the wall clock jump so far that own incarnations have to be new? */
+export type ClockChange = 'steady' | 'jump'
+
+/** Wall clock, expiry clock and horizon of one topic. */
+export class Clock {
+  readonly #maxSkewMs: number
+  #nowMs: number
+  #offsetMs = 0
+  #highMs: number
+  #horizonMs = Number.NEGATIVE_INFINITY
+
+  /**
+   * @param startMs - `nowMs` of the first step.
+   * @param maxSkewMs - Greatest difference between any two clocks.
+   */
+  constructor(startMs: number, maxSkewMs: number) {
+    this.#maxSkewMs = maxSkewMs
+    this.#nowMs = startMs
+    this.#highMs = startMs
+  }
+
+  /** Time of this step, for deadlines; Unix ms that never decreases. */
+  get nowMs(): number {
+    return this.#nowMs
+  }
+
+  /** Wall clock: what `created` is set to, and what the future is judged by. */
+  get wallMs(): number {
+    return this.#nowMs + this.#offsetMs
+  }
+
+  /** What expiry is judged by. */
+  get highMs(): number {
+    return this.#highMs
+  }
+
+  /** What was created before it is refused; -Infinity: no horizon. */
+  get horizonMs(): number {
+    return this.#horizonMs
+  }
+
+  /** Goes to the time of a step. An earlier time than the last is taken for the last. */
+  advance(nowMs: number): void {
+    if (nowMs > this.#nowMs) this.#nowMs = nowMs
+    if (this.wallMs > this.#highMs) this.#highMs = this.wallMs
+  }
+
+  /** Sets `wall - nowMs`. */
+  setOffset(offsetMs: number): ClockChange {
+    const before = this.wallMs
+    this.#offsetMs = offsetMs
+    const wallMs = this.wallMs
+    if (this.#highMs - wallMs > this.#maxSkewMs) {
+      // Small steps back add up: the distance to `high` counts, not the last step.
+      this.#highMs = wallMs
+      this.#horizonMs = wallMs + this.#maxSkewMs
+      return 'jump'
+    }
+    if (wallMs > this.#highMs) this.#highMs = wallMs
+    return wallMs - before > this.#maxSkewMs ? 'jump' : 'steady'
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * The missing seqs of one incarnation, as ascending ranges that don't overlap: which they are, who may have them, who was
+ * asked. Data only; what to do about a gap is decided in repair.ts.
+ *
+ * Invariants:
+ * 1. Every seq below `end` is accepted, given up, or in a gap. Seqs from `end` on aren't looked at yet: at `maxGaps`
+ *    the highest gap is dropped and `end` moves down to it, and `scan` finds it again later. Nothing is lost by the bound.
+ * 2. No gap contains an accepted seq. So a gap lies below the top of the window (an authentic batch proves that its
+ *    messages exist) or above it (somebody claims so).
+ */
+import type { Limits } from '../limits.js'
+import type { LinkId } from './types.js'
+import type { Window } from './window.js'
+
+/** A range of missing seqs, both ends included. */
+export interface Gap {
+  from: number
+  to: number
+  /** Links that have it, they say; in order of arrival. */
+  holders: readonly LinkId[]
+  /** Links that said MISS. */
+  missed: readonly LinkId[]
+  /** Link that has been asked; null: none. */
+  askedOf: LinkId | null
+  /** When, if the first answer to it tells the round trip; null: an answer might belong to an earlier question. */
+  timedMs: number | null
+  /** Last seq of the range that was asked for. */
+  askedTo: number
+  /** When it was asked for first; Infinity: not yet. */
+  firstAskedMs: number
+  /** How often it was asked for without an answer. */
+  tries: number
+  /** When to ask, or to ask somebody else; Infinity: not before something new is heard. */
+  nextAtMs: number
+  /** When the next higher accepted batch expires, and with it the hope; Infinity: no higher batch is known. */
+  expiresMs: number
+}
+
+/** The gaps of one incarnation. */
+export class Gaps {
+  readonly #limits: Limits
+  readonly #list: Gap[] = []
+  #end: number
+
+  /** @param start - First seq that isn't accounted for. */
+  constructor(limits: Limits, start: number) {
+    this.#limits = limits
+    this.#end = start
+  }
+
+  /** First seq that wasn't looked at. */
+  get end(): number {
+    return this.#end
+  }
+
+  /** The gaps, ascending. */
+  get list(): readonly Gap[] {
+    return this.#list
+  }
+
+  /** Takes accepted seqs out. Returns the gaps that they were in, or what is left of them. */
+  fill(from: number, to: number): Gap[] {
+    const touched: Gap[] = []
+    for (let i = 0; i < this.#list.length; i++) {
+      const gap = this.#list[i] as Gap
+      if (gap.to < from) continue
+      if (gap.from > to) break
+      touched.push(gap)
+      if (gap.from < from && gap.to > to) {
+        this.#list.splice(i + 1, 0, { ...gap, from: to + 1 })
+        gap.to = from - 1
+      } else if (gap.from < from) gap.to = from - 1
+      else if (gap.to > to) gap.from = to + 1
+      else this.#list.splice(i--, 1)
+    }
+    this.#trim()
+    return touched
+  }
+
+  /** Finds the holes below the top of the window that aren't known yet. At most one pass over the window. */
+  scan(window: Window): Gap[] {
+    const found: Gap[] = []
+    let seq = Math.max(this.#end, window.floor)
+    while (seq <= window.top && this.#list.length < this.#limits.maxGaps) {
+      if (window.check(seq) === 'fresh') {
+        let to = seq
+        while (window.check(to + 1) === 'fresh' && to < window.top) to++
+        found.push(this.#push(seq, to))
+        seq = to + 1
+      } else seq++
+    }
+    if (seq > this.#end) this.#end = seq
+    return found
+  }
+
+  /** Adds what lies between the end and `to`, because somebody claims to have it. Not if there is no room. */
+  claim(to: number): void {
+    if (to < this.#end) return
+    const last = this.#list.at(-1)
+    // Claims that grow while we wait are one gap. Not if somebody lacks the old part: it may have the new one.
+    if (last !== undefined && last.to === this.#end - 1 && last.missed.length === 0) last.to = to
+    else if (this.#list.length < this.#limits.maxGaps) this.#push(this.#end, to)
+    else return
+    this.#end = to + 1
+  }
+
+  /** Cuts the gaps at `from` and behind `to`; returns those in between. */
+  isolate(from: number, to: number): Gap[] {
+    const inside: Gap[] = []
+    for (let i = 0; i < this.#list.length; i++) {
+      const gap = this.#list[i] as Gap
+      if (gap.to < from) continue
+      if (gap.from > to) break
+      if (gap.from < from) {
+        this.#list.splice(i + 1, 0, { ...gap, from })
+        gap.to = from - 1
+        continue
+      }
+      if (gap.to > to) {
+        this.#list.splice(i + 1, 0, { ...gap, from: to + 1 })
+        gap.to = to
+      }
+      inside.push(gap)
+    }
+    this.#trim()
+    return inside.filter(gap => gap.from < this.#end)
+  }
+
+  /** Forgets the lowest gap. */
+  dropLowest(): void {
+    this.#list.shift()
+  }
+
+  /** Forgets the highest gap and all that is above: it may be claimed again. */
+  dropHighest(): void {
+    const gap = this.#list.pop()
+    if (gap !== undefined) this.#end = gap.from
+  }
+
+  /** Forgets what lies below `seq`. */
+  dropBelow(seq: number): void {
+    this.fill(0, seq - 1)
+    if (seq > this.#end) this.#end = seq
+  }
+
+  #push(from: number, to: number): Gap {
+    const gap: Gap = {
+      from,
+      to,
+      holders: [],
+      missed: [],
+      askedOf: null,
+      timedMs: null,
+      askedTo: -1,
+      firstAskedMs: Number.POSITIVE_INFINITY,
+      tries: 0,
+      nextAtMs: Number.POSITIVE_INFINITY,
+      expiresMs: Number.POSITIVE_INFINITY
+    }
+    this.#list.push(gap)
+    return gap
+  }
+
+  #trim(): void {
+    while (this.#list.length > this.#limits.maxGaps) this.dropHighest()
+  }
+}

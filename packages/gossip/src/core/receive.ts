@@ -1,0 +1,367 @@
+/**
+ * What happens to a BATCH, cheapest check first: most that arrives is a copy of what is known, and must cost no signature.
+ *
+ *   sizes, author bound -> time -> authorize -> window (read) -> room in the table -> budgets -> signature -> reach
+ *     -> validate -> the same again if that took time -> window (written), watermark, cache -> forward -> deliver
+ *
+ * Invariants:
+ * 1. The window is read before the signature is checked and written only after it. Else whoever names an author in a
+ *    forged batch with a predicted seq silences it (go-libp2p-pubsub #155).
+ * 2. Only faults that an honest forwarder can't pass on cost points, and the link that sent the batch pays, never the
+ *    author that it names.
+ * 3. What fails changes nothing but counters, budgets and the points of the link.
+ * 4. An answer to a question may come late, twice or never: the state is looked at again when it comes.
+ */
+import type { AuthorTable, Newcomer } from './author-table.js'
+import type { BatchDigester } from './batch.js'
+import { type BatchCache, expiresMsOf } from './cache.js'
+import type { Clock } from './clock.js'
+import { batchFrameBytes, batchOf, createdMsOf, decodeBatch, type Hop } from './frames.js'
+import type { Haves } from './haves.js'
+import type { Link, Links } from './links.js'
+import type { Outbox } from './outbox.js'
+import { type PeerBook, Points } from './peer-book.js'
+import { Questions } from './questions.js'
+import type { Repair } from './repair.js'
+import type { Spread } from './spread.js'
+import {
+  type AuthorRef,
+  type Batch,
+  type DropReason,
+  SEND_BULK,
+  SEND_FORWARD,
+  type TopicCoreOptions,
+  type Verdict
+} from './types.js'
+
+/** A batch larger than this waits behind smaller ones. */
+const SMALL_BYTES = 4096
+
+/** The machines that a receiver works with. */
+export interface ReceiverParts {
+  readonly options: TopicCoreOptions
+  readonly clock: Clock
+  readonly digester: BatchDigester
+  readonly table: AuthorTable
+  readonly cache: BatchCache
+  readonly repair: Repair
+  readonly spread: Spread
+  readonly links: Links
+  readonly book: PeerBook
+  readonly haves: Haves
+  readonly outbox: Outbox
+  /** Was this incarnation drawn by us? */
+  readonly isOwn: (ref: AuthorRef) => boolean
+  /** Somebody else signs with our key and our incarnation. */
+  readonly onClone: (link: Link) => void
+}
+
+/** What the cheap checks look at; no bytes. */
+type Header = Pick<Batch, 'ref' | 'seq0' | 'count' | 'createdMs' | 'ttlSeconds'>
+
+/** A batch that is judged, and how it came. */
+interface Arrived {
+  readonly batch: Batch
+  readonly hop: Hop
+  readonly link: Link
+}
+
+type Question =
+  | { readonly about: 'authorize'; readonly authorId: string }
+  | ({ readonly about: 'validate' } & Arrived)
+
+/** The way of a batch from a frame to the application. */
+export class Receiver {
+  readonly #parts: ReceiverParts
+  readonly #questions: Questions<Question>
+  /** Bounded by `maxAuthors`; the oldest verdict is asked for again. */
+  readonly #verdicts = new Map<string, boolean>()
+  readonly #parked = new Map<string, Arrived[]>()
+  /** Batches whose messages are being judged; copies of them are duplicates already. */
+  readonly #validating = new Set<string>()
+
+  constructor(parts: ReceiverParts, questions: Questions<unknown>) {
+    this.#parts = parts
+    this.#questions = questions as Questions<Question>
+  }
+
+  /** Batches that wait for an answer. */
+  get parked(): number {
+    return this.#questions.parked
+  }
+
+  /** May this author's incarnations be asked for? False only if authorize() said no. */
+  isWelcome(authorId: string): boolean {
+    return this.#verdicts.get(authorId) !== false
+  }
+
+  /** Was this author authorized by name? Then neither cap nor quota holds it up. */
+  isAuthorized(authorId: string): boolean {
+    return this.#verdicts.get(authorId) === true
+  }
+
+  /** A BATCH frame of a link that is up. */
+  frame(link: Link, bytes: Uint8Array): void {
+    const { options, links, clock } = this.#parts
+    const decoded = decodeBatch(bytes, options.limits)
+    if (!decoded.ok) return links.fault(link, decoded.reason, this.#charge(Points.malformed))
+    const frame = decoded.value
+    const bound = link.authors.get(frame.ix)
+    if (bound === undefined) return links.fault(link, 'unbound-author', this.#charge(Points.malformed))
+    // Durable batches belong to feeds; this topic has none.
+    if (frame.class !== 0) return this.#drop(link, 'unauthorized')
+    const ref = this.canonical(bound)
+    if (frame.repair) this.#time(link, ref)
+    const createdMs = createdMsOf(frame, ref)
+    const { seq0, count, ttlSeconds } = frame
+    const header = { ref, seq0, count, createdMs, ttlSeconds }
+    if (this.#isTimely(link, header) && this.#isAuthorized(link, header, () => batchOf(frame, ref), frame)) {
+      if (this.#isNew(link, header, frame)) this.#verify({ batch: batchOf(frame, ref), hop: frame, link })
+    }
+    // Whatever became of the last batch of an answer: nothing more comes.
+    if (frame.repair && frame.last) this.#parts.repair.answered(link.id, ref, clock.nowMs)
+  }
+
+  /** The one object that stands for an incarnation. */
+  canonical(ref: AuthorRef): AuthorRef {
+    return this.#parts.table.get(ref)?.ref ?? this.#parts.repair.strangerRef(ref) ?? ref
+  }
+
+  /** An answer to one of our questions. */
+  answered(question: unknown, verdicts: readonly Verdict[]): void {
+    const item = question as Question
+    if (item.about === 'authorize') this.#authorized(item.authorId, verdicts[0] === 'accept')
+    else this.#validated(item, verdicts)
+  }
+
+  /** A question that nobody answered. */
+  unanswered(question: unknown): void {
+    const item = question as Question
+    if (item.about === 'validate') return this.#validated(item, [])
+    // Not remembered: the next batch asks again.
+    for (const { link } of this.#takeParked(item.authorId)) this.#drop(link, 'unauthorized')
+  }
+
+  #isTimely(link: Link, header: Header): boolean {
+    const { clock, options } = this.#parts
+    const { maxSkewMs } = options.limits
+    const { createdMs, ref } = header
+    const aheadMs = Math.max(createdMs, ref.startMs) - clock.wallMs
+    // NaN: beyond what a clock can say.
+    if (!(aheadMs <= maxSkewMs)) {
+      const points = aheadMs <= 2 * maxSkewMs ? 0 : Points.badTime
+      this.#parts.links.fault(link, 'from-the-future', this.#charge(points))
+      return false
+    }
+    if (clock.highMs > createdMs + header.ttlSeconds * 1000 + maxSkewMs) return this.#refuse(link, 'expired')
+    if (createdMs < clock.horizonMs) return this.#refuse(link, 'before-horizon')
+    return true
+  }
+
+  #isAuthorized(link: Link, header: Header, makeBatch: () => Batch, hop: Hop): boolean {
+    const { options, outbox, clock } = this.#parts
+    const { authorId, author } = header.ref
+    if (options.asksAuthorize !== true || this.#parts.isOwn(header.ref)) return true
+    const verdict = this.#verdicts.get(authorId)
+    if (verdict !== undefined) return verdict || this.#refuse(link, 'unauthorized')
+    if (!this.#questions.park(link.id)) return this.#refuse(link, 'parked-full')
+    const arrived = { batch: makeBatch(), hop: hopOf(hop), link }
+    const parked = this.#parked.get(authorId)
+    if (parked !== undefined) parked.push(arrived)
+    else {
+      this.#parked.set(authorId, [arrived])
+      const question = this.#questions.ask({ about: 'authorize', authorId }, clock.nowMs)
+      outbox.add({ type: 'ask', question, about: 'authorize', author: author.slice() })
+    }
+    return false
+  }
+
+  #authorized(authorId: string, isAuthorized: boolean): void {
+    for (const oldest of this.#verdicts.keys()) {
+      if (this.#verdicts.size < this.#parts.options.limits.maxAuthors) break
+      this.#verdicts.delete(oldest)
+    }
+    this.#verdicts.set(authorId, isAuthorized)
+    for (const arrived of this.#takeParked(authorId)) {
+      const { link, hop } = arrived
+      const batch = this.#canonicalBatch(arrived.batch)
+      if (!isAuthorized) this.#drop(link, 'unauthorized')
+      else if (this.#isTimely(link, batch) && this.#isNew(link, batch, hop)) this.#verify({ batch, hop, link })
+    }
+  }
+
+  #takeParked(authorId: string): Arrived[] {
+    const parked = this.#parked.get(authorId) ?? []
+    this.#parked.delete(authorId)
+    for (const { link } of parked) this.#questions.unpark(link.id)
+    return parked
+  }
+
+  // Reads the window and the table; writes neither.
+  #isNew(link: Link, header: Header, hop: Hop): boolean {
+    const { table, clock, outbox, spread } = this.#parts
+    const { ref, seq0, count } = header
+    const isOwn = this.#parts.isOwn(ref)
+    let freshness = table.check(ref, seq0, count)
+    if (freshness === 'new' && this.#validating.size > 0 && this.#validating.has(nameOf(header))) {
+      freshness = 'duplicate'
+    }
+    // An overlap goes on to the signature: a forged one is charged, an authentic one isn't the forwarder's fault.
+    if (freshness === 'duplicate' || freshness === 'stale') {
+      if (freshness === 'duplicate') {
+        outbox.counters.duplicates++
+        const arrival = { ref, from: link, isRepair: hop.repair, isMarked: hop.mark }
+        for (const { link: to, frame } of spread.repeated(arrival, clock.nowMs)) {
+          outbox.send(to, { class: 0, frame }, clock.nowMs)
+        }
+      }
+      return this.#refuse(link, isOwn ? 'own' : freshness)
+    }
+    const entry = table.get(ref)
+    if (entry === undefined && !table.canAdmit(this.#newcomer(link, ref), clock.nowMs)) {
+      return this.#refuse(link, 'table-full')
+    }
+    const isWithinBudget =
+      link.budgets.verifies.take(1, clock.nowMs) && (entry === undefined || entry.rate.take(1, clock.nowMs))
+    return isWithinBudget || this.#refuse(link, 'over-budget')
+  }
+
+  #verify(arrived: Arrived): void {
+    const { options, digester, outbox, links, table, repair, clock } = this.#parts
+    const { batch, link } = arrived
+    outbox.counters.verified++
+    if (!options.crypto.verify(batch.signature, digester.digest(batch), batch.ref.author)) {
+      return links.fault(link, 'bad-signature', this.#charge(Points.badSignature))
+    }
+    if (this.#parts.isOwn(batch.ref)) {
+      this.#parts.onClone(link)
+      return this.#drop(link, 'own')
+    }
+    if (table.check(batch.ref, batch.seq0, batch.count) === 'overlap') return this.#drop(link, 'overlap')
+    if (!repair.mayAccept(batch, link.id, clock.nowMs)) return this.#drop(link, 'too-far-ahead')
+    if (options.asksValidate === true) this.#validate(arrived)
+    else this.#commit(arrived, null)
+  }
+
+  #validate(arrived: Arrived): void {
+    const { outbox, clock } = this.#parts
+    const { batch, hop, link } = arrived
+    if (!this.#questions.park(link.id)) return this.#drop(link, 'parked-full')
+    this.#validating.add(nameOf(batch))
+    const item = { about: 'validate', batch, hop: hopOf(hop), link } as const
+    const question = this.#questions.ask(item, clock.nowMs)
+    outbox.add({ type: 'ask', question, about: 'validate', batch, hops: hop.hops, link: link.id })
+  }
+
+  #validated(arrived: Arrived, verdicts: readonly Verdict[]): void {
+    const { table, clock, links } = this.#parts
+    const { hop, link } = arrived
+    const batch = this.#canonicalBatch(arrived.batch)
+    this.#questions.unpark(link.id)
+    this.#validating.delete(nameOf(batch))
+    // Time passed: what held before the question may not hold any more.
+    if (!this.#isTimely(link, batch)) return
+    const freshness = table.check(batch.ref, batch.seq0, batch.count)
+    if (freshness !== 'new') return this.#drop(link, freshness)
+    if (table.get(batch.ref) === undefined && !table.canAdmit(this.#newcomer(link, batch.ref), clock.nowMs)) {
+      return this.#drop(link, 'table-full')
+    }
+    const accepted: number[] = []
+    for (let i = 0; i < batch.count; i++) if (verdicts[i] === 'accept') accepted.push(i)
+    this.#commit({ batch, hop, link }, accepted.length === batch.count ? null : accepted)
+    if (accepted.length > 0) return
+    const isRejected = batch.payloads.every((_payload, i) => verdicts[i] === 'reject')
+    if (isRejected) links.fault(link, 'rejected', this.#charge(Points.rejected))
+    else this.#drop(link, 'ignored')
+  }
+
+  // One step, in this order: table, repair, cache; then forward, then deliver. What nobody accepted is marked, too: it was
+  // judged, and must neither be asked for nor judged again.
+  #commit(arrived: Arrived, accepted: readonly number[] | null): void {
+    const { table, repair, cache, clock, haves, book, links, outbox } = this.#parts
+    const { hop, link } = arrived
+    const { nowMs, highMs } = clock
+    let { batch } = arrived
+    let entry = table.get(batch.ref)
+    if (entry === undefined) {
+      entry = table.admit(this.#newcomer(link, batch.ref), batch.seq0, nowMs)
+      repair.admitted(entry, batch.seq0)
+    }
+    if (entry.ref !== batch.ref) batch = { ...batch, ref: entry.ref }
+    const expiresMs = expiresMsOf(batch)
+    const lost = table.accept(entry, { seq0: batch.seq0, count: batch.count, expiresMs })
+    repair.accepted(entry, batch, { link: link.id, nowMs, highMs, expiresMs, lost })
+    haves.changed(entry, links.active.length, nowMs)
+    book.reward(link.peerId, nowMs)
+    if (hop.repair) outbox.counters.repaired++
+    if (accepted !== null && accepted.length === 0) return
+    if (expiresMs >= highMs) cache.add(batch, false)
+    this.#forward({ batch, hop, link })
+    outbox.counters.delivered += accepted?.length ?? batch.count
+    outbox.add({ type: 'deliver', batch, hops: hop.hops, accepted, link: link.id })
+  }
+
+  #forward(arrived: Arrived): void {
+    const { spread, outbox, clock } = this.#parts
+    const { batch, hop, link } = arrived
+    const { ref, seq0, count } = batch
+    outbox.trace({
+      type: 'receive',
+      link: link.id,
+      author: ref.authorId,
+      incarnation: ref.incarnationId,
+      seq0,
+      count,
+      hops: hop.hops
+    })
+    spread.arrived({ ref, from: link, isRepair: hop.repair, isMarked: hop.mark }, clock.nowMs)
+    const size = batchFrameBytes(batch)
+    const sendClass = batch.payloadBytes.length <= SMALL_BYTES ? SEND_FORWARD : SEND_BULK
+    const hops = Math.min(hop.hops + 1, 255)
+    const frame = { kind: 'batch', batch, hops, mark: hop.mark, repair: false, last: false } as const
+    for (const to of spread.targets(batch, link)) {
+      if (to.flow === 'lagging') continue // it hears watermarks, and pulls
+      if (size > to.maxFrameBytes) {
+        outbox.counters.oversized++
+        continue
+      }
+      outbox.counters.forwarded++
+      outbox.send(to, { class: sendClass, frame }, clock.nowMs)
+    }
+  }
+
+  #newcomer(link: Link, ref: AuthorRef): Newcomer {
+    return { ref, peerId: link.peerId, isPinned: this.isAuthorized(ref.authorId) }
+  }
+
+  // The entry may have been made, or dropped, while the batch waited.
+  #canonicalBatch(batch: Batch): Batch {
+    const ref = this.canonical(batch.ref)
+    return ref === batch.ref ? batch : { ...batch, ref }
+  }
+
+  #time(link: Link, ref: AuthorRef): void {
+    const { repair, links, clock } = this.#parts
+    const askedMs = repair.takeAskedMs(link.id, ref)
+    if (askedMs !== null) links.timed(link, clock.nowMs - askedMs)
+  }
+
+  #charge(points: number): { points: number; nowMs: number } {
+    return { points, nowMs: this.#parts.clock.nowMs }
+  }
+
+  #drop(link: Link, reason: DropReason): void {
+    this.#parts.outbox.drop(link.id, reason, 0)
+  }
+
+  #refuse(link: Link, reason: DropReason): false {
+    this.#drop(link, reason)
+    return false
+  }
+}
+
+const nameOf = ({ ref, seq0 }: Pick<Batch, 'ref' | 'seq0'>): string =>
+  `${ref.authorId}${ref.incarnationId}${seq0}`
+
+// A frame is a view on network memory: a batch that waits must not hold on to it.
+const hopOf = ({ hops, mark, repair, last }: Hop): Hop => ({ hops, mark, repair, last })

@@ -1,0 +1,98 @@
+/**
+ * From batches to messages: each payload is decoded once, and only if somebody wants to see it.
+ */
+import type { Batch } from '../core/types.js'
+import type { Encoding, Message, Peer } from '../types.js'
+import { errorOf } from './guard.js'
+import { keyId } from './key-text.js'
+
+/** Where a batch came from. */
+export interface Origin {
+  readonly hops: number
+  readonly from: Peer | null
+}
+
+/** A decoded message and the size of its payload. */
+export interface Opened<T> {
+  readonly message: Message<T>
+  readonly bytes: number
+}
+
+/** Author ids are kept for the authors that spoke last: making one costs more than all else here. */
+const MAX_IDS = 1024
+
+/** Makes the messages of one topic. */
+export class MessageMaker<T> {
+  readonly #topic: string
+  readonly #encoding: Encoding<T>
+  readonly #onundecodable: (error: Error, from: Peer | null) => void
+  /** Batches that were opened for a rule and aren't delivered yet. */
+  readonly #opened = new WeakMap<Batch, readonly (Opened<T> | null)[]>()
+  readonly #ids = new Map<string, string>()
+
+  constructor(
+    topic: string,
+    encoding: Encoding<T>,
+    onundecodable: (error: Error, from: Peer | null) => void
+  ) {
+    this.#topic = topic
+    this.#encoding = encoding
+    this.#onundecodable = onundecodable
+  }
+
+  /** All messages of a batch, for a rule; null where a payload can't be decoded. Kept until `take`. */
+  peek(batch: Batch, origin: Origin): readonly (Opened<T> | null)[] {
+    const known = this.#opened.get(batch)
+    if (known !== undefined) return known
+    const opened = batch.payloads.map((_, index) => this.#open(batch, index, origin))
+    this.#opened.set(batch, opened)
+    return opened
+  }
+
+  /** The messages with these indexes that can be decoded; all if `accepted` is null. */
+  take(batch: Batch, accepted: readonly number[] | null, origin: Origin): Opened<T>[] {
+    const known = this.#opened.get(batch)
+    const messages: Opened<T>[] = []
+    const count = accepted?.length ?? batch.count
+    for (let i = 0; i < count; i++) {
+      const index = accepted?.[i] ?? i
+      const opened = known === undefined ? this.#open(batch, index, origin) : known[index]
+      if (opened) messages.push(opened)
+    }
+    return messages
+  }
+
+  #open(batch: Batch, index: number, { hops, from }: Origin): Opened<T> | null {
+    const payload = batch.payloads[index]
+    if (payload === undefined) return null
+    let data: T
+    try {
+      data = this.#encoding.decode(payload)
+    } catch (fault) {
+      this.#onundecodable(errorOf(fault), from)
+      return null
+    }
+    const message: Message<T> = {
+      topic: this.#topic,
+      // A copy: whoever writes into it must not change what we forward.
+      author: new Uint8Array(batch.ref.author),
+      id: this.#idOf(batch),
+      incarnation: batch.ref.incarnationId,
+      seq: batch.seq0 + index,
+      data,
+      createdAt: batch.createdMs,
+      hops,
+      from
+    }
+    return { message, bytes: payload.byteLength }
+  }
+
+  #idOf({ ref }: Batch): string {
+    const known = this.#ids.get(ref.authorId)
+    if (known !== undefined) return known
+    const id = keyId(ref.author)
+    if (this.#ids.size >= MAX_IDS) this.#ids.clear()
+    this.#ids.set(ref.authorId, id)
+    return id
+  }
+}

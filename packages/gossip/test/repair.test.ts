@@ -1,0 +1,292 @@
+import test from 'ava'
+import type { Batch } from '#gossip/core/types'
+import { Author, Net, Rig, sendsTo, START_MS, wantsIn } from './support/core-net.js'
+
+const gapsOf = (rig: Rig): string[] => rig.log.of('gap').map(({ from, to }) => `${from}-${to}`)
+
+test('a hole is asked for after 10 ms, of the one who sent the batch above it', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8)
+  peer.batch(author.batch(0))
+  peer.batch(author.batch(3))
+  t.deepEqual(wantsIn(rig.pass(9)), [])
+  t.deepEqual(wantsIn(rig.pass(1)), [`${peer.link}:1+2`])
+  peer.batch(author.batch(1), { repair: true })
+  peer.batch(author.batch(2), { repair: true, last: true })
+  t.deepEqual(rig.log.texts(), ['m0', 'm3', 'm1', 'm2'])
+  t.is(rig.core.explain(author.ref.authorId)[0]?.watermark, 3)
+  t.is(rig.core.counters.repaired, 2)
+  t.is(rig.core.sizes.repairs, 0)
+  t.deepEqual(wantsIn(rig.pass(2000)), [])
+})
+
+test('a hole that is filled in time is not asked for', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8)
+  peer.batch(author.batch(1))
+  rig.pass(5)
+  peer.batch(author.batch(0))
+  t.deepEqual(wantsIn(rig.pass(1000)), [])
+})
+
+test('a HAVE above ours is asked for after 20 ms; what is pushed meanwhile is not', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8)
+  peer.batch(author.batch(0))
+  peer.have(author.ref, 3)
+  t.deepEqual(wantsIn(rig.pass(19)), [])
+  peer.batch(author.batch(1))
+  t.deepEqual(wantsIn(rig.pass(1)), [`${peer.link}:2+1`])
+})
+
+test('an incarnation that we never heard of is asked for from 0', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8, { startMs: START_MS - 10_000 })
+  peer.have(author.ref, 2, 0, 'join')
+  t.deepEqual(wantsIn(rig.pass(20)), [`${peer.link}:0+2`])
+  peer.miss(author.ref, 0, 1, 1)
+  peer.batch(author.batch(1), { repair: true, last: true })
+  t.deepEqual(rig.log.texts(), ['m1'])
+  rig.pass(100)
+  t.is(rig.core.explain(author.ref.authorId)[0]?.watermark, 1)
+  t.deepEqual(gapsOf(rig), [])
+  t.is(rig.core.sizes.repairs, 0)
+})
+
+test('one seq is asked of one link at a time; after a timeout of the next; after MISS at once', t => {
+  const rig = new Rig()
+  const [one, two, three] = [rig.peer(1), rig.peer(2), rig.peer(3)]
+  const author = new Author(8)
+  for (const peer of [one, two, three]) peer.have(author.ref, 1)
+  t.deepEqual(wantsIn(rig.pass(20)), [`${one.link}:0+1`])
+  t.deepEqual(wantsIn(rig.pass(39)), [])
+  t.deepEqual(wantsIn(rig.pass(1)), [`${two.link}:0+1`])
+  t.deepEqual(wantsIn(two.miss(author.ref, 0, 1)).length, 1)
+  const asked = wantsIn(rig.log.effects)
+  t.is(asked.length, 3)
+  three.batch(author.batch(0), { repair: true, last: true })
+  t.deepEqual(wantsIn(rig.pass(5000)), [])
+})
+
+test('when the link that was asked goes, the next is asked at once', t => {
+  const rig = new Rig()
+  const [one, two] = [rig.peer(1), rig.peer(2)]
+  const author = new Author(8)
+  one.have(author.ref, 1)
+  two.have(author.ref, 1)
+  rig.pass(20)
+  t.deepEqual(wantsIn(rig.step({ type: 'linkDown', link: one.link })), [`${two.link}:0+1`])
+})
+
+test('a claim that nobody makes good is forgotten: no gap, no watermark, no endless questions', t => {
+  const rig = new Rig()
+  const [liar, honest] = [rig.peer(1), rig.peer(2)]
+  const author = new Author(8)
+  honest.batch(author.batch(0))
+  liar.have(author.ref, 2 ** 40)
+  const asked = wantsIn(rig.pass(2000))
+  t.true(asked.length > 0 && asked.length <= 4, String(asked.length))
+  t.deepEqual(gapsOf(rig), [])
+  t.is(rig.core.explain(author.ref.authorId)[0]?.watermark, 0)
+  t.is(rig.core.sizes.repairs, 0)
+  honest.batch(author.batch(1))
+  honest.batch(author.batch(3))
+  // What is really missing is still found.
+  t.deepEqual(wantsIn(rig.pass(10)), [`${honest.link}:2+1`])
+})
+
+test('what all have missed is given up once, when the next higher batch has expired', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8)
+  peer.batch(author.batch(0))
+  peer.batch(author.batch(3, { ttlSeconds: 10 }))
+  rig.pass(10)
+  peer.miss(author.ref, 1, 2)
+  const alive = (): void => void peer.send({ kind: 'have', have: 'live', entries: [] })
+  for (let i = 0; i < 9; i++) {
+    rig.pass(1000)
+    alive()
+  }
+  t.deepEqual(gapsOf(rig), [])
+  rig.pass(1000)
+  t.deepEqual(gapsOf(rig), ['1-2'])
+  t.is(rig.core.explain(author.ref.authorId)[0]?.watermark, 3)
+  t.is(rig.core.counters.missed, 2)
+  rig.pass(60_000)
+  t.deepEqual(gapsOf(rig), ['1-2'])
+})
+
+test('a message that comes after its gap was told is still delivered', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8)
+  peer.batch(author.batch(1, { ttlSeconds: 1 }))
+  rig.pass(1100)
+  t.deepEqual(gapsOf(rig), ['0-0'])
+  peer.batch(author.batch(0))
+  t.deepEqual(rig.log.texts(), ['m1', 'm0'])
+})
+
+test('what an author sent before we joined is no gap', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8, { startMs: START_MS - 60_000 })
+  peer.batch(author.batch(500))
+  t.deepEqual(wantsIn(rig.pass(10)), [`${peer.link}:0+500`])
+  peer.miss(author.ref, 0, 500, 500)
+  rig.pass(1)
+  t.is(rig.core.explain(author.ref.authorId)[0]?.watermark, 500)
+  t.deepEqual(gapsOf(rig), [])
+})
+
+test('an author who pauses until its entry has left makes no gap of what was received before', t => {
+  const rig = new Rig()
+  const author = new Author(8)
+  rig.peer(1).batch(author.batch(0))
+  rig.pass(70_000)
+  t.is(rig.core.sizes.authors, 0)
+  const peer = rig.peer(2)
+  peer.batch(author.batch(2, { createdMs: rig.nowMs }))
+  t.deepEqual(wantsIn(rig.pass(10)), [`${peer.link}:1+1`])
+  rig.pass(31_000)
+  t.deepEqual(gapsOf(rig), ['1-1'])
+})
+
+test('a WANT is answered with MISS for what is not cached, and LAST on the last batch', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8)
+  for (const seq of [2, 3, 5]) peer.batch(author.batch(seq))
+  const other = rig.peer(2)
+  const answer = sendsTo(other.want(author.ref, 0, 8), other.link).map(({ class: sendClass, frame }) => {
+    if (frame.kind === 'miss') return frame.entries.map(({ from, count, floor }) => `miss ${from}+${count} floor ${floor}`)
+    return frame.kind === 'batch' ? `batch ${frame.batch.seq0} ${frame.repair} ${frame.last} ${sendClass}` : frame.kind
+  })
+  t.deepEqual(answer, [
+    ['miss 0+2 floor 2', 'miss 4+1 floor 2', 'miss 6+2 floor 2'],
+    'batch 2 true false 3',
+    'batch 3 true false 3',
+    'batch 5 true true 3'
+  ])
+})
+
+test('an answer is at most 256 KiB', t => {
+  const rig = new Rig()
+  for (let i = 0; i < 20; i++) rig.publish(i, 'x'.repeat(40_000))
+  const peer = rig.peer(1)
+  const ref = (rig.log.of('deliver')[0]?.batch as Batch).ref
+  const sent = sendsTo(peer.want(ref, 0, 20), peer.link).filter(({ frame }) => frame.kind === 'batch')
+  t.is(sent.length, 6)
+})
+
+test('WANTs over budget are answered with MISS, and charged only far beyond it', t => {
+  const rig = new Rig()
+  rig.publish(1, 'x')
+  const ref = (rig.log.of('deliver')[0]?.batch as Batch).ref
+  const peer = rig.peer(1)
+  let answered = 0
+  for (let i = 0; i < 200; i++) {
+    if (sendsTo(peer.want(ref, 0, 1), peer.link).some(({ frame }) => frame.kind === 'batch')) answered++
+  }
+  t.is(answered, 40)
+  t.deepEqual(rig.log.drops(), {})
+  for (let i = 0; i < 30; i++) peer.want(ref, 0, 1)
+  t.is(rig.log.of('closeLink')[0]?.reason, 'demerits')
+})
+
+test('lost batches are found by the watermarks, also the last one', t => {
+  const net = new Net()
+  const [a, b] = [net.node(), net.node()]
+  net.link(a, b)
+  net.run(100)
+  let lost = 0
+  net.isLost = (from, _to, kind) => from === a && kind === 1 && ++lost <= 3
+  for (let i = 0; i < 3; i++) {
+    a.publish(`m${i}`)
+    net.run(30)
+  }
+  net.run(500)
+  t.is(lost > 3, true)
+  t.deepEqual([...b.log.texts()].sort(), ['m0', 'm1', 'm2'])
+})
+
+test('who falls far behind pulls everything in order, while new batches wait for that', t => {
+  const net = new Net()
+  const [a, b] = [net.node(), net.node()]
+  net.link(a, b, 20)
+  net.run(100)
+  // Everything is lost for a while, far more than a window holds.
+  let isDown = true
+  let lost = 0
+  net.isLost = (from, _to, kind) => isDown && from === a && kind === 1 && ++lost > 0
+  for (let i = 0; i < 5000; i++) {
+    a.publish(`m${i}`)
+    if (i % 16 === 15) net.run(5)
+  }
+  isDown = false
+  t.true(lost >= 300)
+  for (let i = 5000; i < 5400; i++) {
+    a.publish(`m${i}`)
+    net.run(5)
+  }
+  net.run(5000)
+  t.is(b.log.delivered.length, 5400)
+  t.is(new Set(b.log.texts()).size, 5400)
+  t.deepEqual(b.log.of('gap'), [])
+  t.true((b.core.counters.drops['too-far-ahead'] ?? 0) > 0)
+})
+
+test('a holder that withholds the far past does not mute the author', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8)
+  peer.batch(author.batch(0))
+  let seq = 5000
+  let delivered = -1
+  for (let i = 0; i < 100 && delivered < 0; i++) {
+    peer.batch(author.batch(seq++))
+    rig.pass(100)
+    if (rig.log.delivered.length > 1) delivered = i * 100
+  }
+  t.true(delivered >= 0 && delivered <= 4000, String(delivered))
+  t.deepEqual(gapsOf(rig), ['1-4999'])
+  peer.batch(author.batch(seq))
+  t.is(rig.log.delivered.at(-1)?.seq, seq)
+})
+
+test('if the far past is MISSed, new batches are accepted at once', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8, { startMs: START_MS - 50_000 })
+  peer.batch(author.batch(100_000))
+  t.deepEqual(rig.log.texts(), [])
+  t.deepEqual(wantsIn(rig.pass(10)), [`${peer.link}:0+1024`])
+  peer.miss(author.ref, 0, 1024, 99_999)
+  t.deepEqual(wantsIn(rig.log.effects).slice(1), [`${peer.link}:99999+1`, `${peer.link}:100000+1`])
+  peer.batch(author.batch(99_999), { repair: true })
+  peer.batch(author.batch(100_000), { repair: true, last: true })
+  t.deepEqual(rig.log.texts(), ['m99999', 'm100000'])
+  t.deepEqual(gapsOf(rig), [])
+  rig.pass(50)
+  t.is(rig.core.explain(author.ref.authorId)[0]?.watermark, 100_000)
+})
+
+test('the round trip is learned from the first answer, and lengthens the patience', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8)
+  peer.batch(author.batch(1))
+  rig.pass(10)
+  rig.nowMs += 30
+  peer.batch(author.batch(0), { repair: true, last: true })
+  t.is(rig.core.links()[0]?.rttMs, 30)
+  peer.batch(author.batch(3))
+  rig.pass(10)
+  t.deepEqual(wantsIn(rig.pass(59)), [])
+  t.deepEqual(wantsIn(rig.pass(1)), [`${peer.link}:2+1`])
+})
