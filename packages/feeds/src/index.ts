@@ -1,1 +1,10 @@
-export {}
+/**
+ * @hearsay/feeds: the authorized set of feeds, and the gate that lets nothing else be replicated.
+ */
+export { FeedsError, type FeedsErrorCode, type FeedsWarningCode } from './errors.js'
+export { LIMITS } from './limits.js'
+export { FeedSet } from './node/feed-set.js'
+export { feedKeyOf, feedKeyOfNamespace } from './node/hypercore.js'
+export { fullWriterName } from './node/keys.js'
+export type { SyncedOptions } from './node/synced.js'
+export type * from './types.js'

@@ -1,0 +1,105 @@
+/**
+ * What is missing, and when a one-shot sync is over. Pure functions of what each feed and its peers show.
+ *
+ * The goal of synced() is fixed once, when every feed is settled on every connection: for each feed the greatest length
+ * that a connected peer claims. Blocks and feeds that come later are not in it, and a claim of a peer that left falls to
+ * what the others claim. So it ends.
+ */
+import type { FeedProgress } from '../types.js'
+
+/** What a connected peer shows of a feed. */
+export interface PeerStatus {
+  /** False until its first message about lengths came. */
+  isSynced: boolean
+  length: number
+  /** Blocks that it has from the first one on. */
+  complete: number
+  isDownloading: boolean
+}
+
+/** One authorized feed. */
+export interface FeedStatus {
+  id: string
+  key: Uint8Array
+  /** Signed length that we know; 0 while the feed isn't open. */
+  length: number
+  complete: number
+  isSparse: boolean
+  isForked: boolean
+  /** False while it is being opened, or offered, on a connection. */
+  isSettled: boolean
+  peers: readonly PeerStatus[]
+}
+
+/** The greatest length that a peer claims; 0 without one. */
+export function claimOf(status: FeedStatus): number {
+  return status.peers.reduce((most, peer) => Math.max(most, peer.length), 0)
+}
+
+/** What the application sees of a feed. */
+export function progressOf(status: FeedStatus): FeedProgress {
+  const { key, id, length, complete, peers } = status
+  const claim = claimOf(status)
+  const target = Math.max(length, claim)
+  return { key, id, state: stateOf(status, target), length, complete, target: claim, peers: peers.length }
+}
+
+function stateOf(status: FeedStatus, target: number): FeedProgress['state'] {
+  if (status.isForked) return 'forked'
+  if (status.isSparse) return 'sparse'
+  if (status.complete >= target) return 'complete'
+  return claimOf(status) > status.complete ? 'downloading' : 'waiting'
+}
+
+/** What is still missing for a goal. */
+export interface Missing {
+  /** Blocks that we lack. */
+  ours: number
+  /** Blocks that connected peers still fetch from us. */
+  theirs: number
+}
+
+/** The fixed goal of one synced() call. */
+export class SyncGoal {
+  /** By feed: the length to reach, and our own length that peers may still fetch. */
+  readonly #goals = new Map<string, { target: number; offer: number }>()
+
+  private constructor(statuses: readonly FeedStatus[]) {
+    for (const status of statuses) this.#goals.set(status.id, { target: claimOf(status), offer: status.complete })
+  }
+
+  /** The goal, or null while a feed is unsettled or a peer has not told its length. */
+  static freeze(statuses: readonly FeedStatus[]): SyncGoal | null {
+    const isOpen = statuses.some(status => !status.isSettled || status.peers.some(peer => !peer.isSynced))
+    return isOpen ? null : new SyncGoal(statuses)
+  }
+
+  /** Feeds in the goal. */
+  get feeds(): number {
+    return this.#goals.size
+  }
+
+  missing(statuses: readonly FeedStatus[]): Missing {
+    const missing = { ours: 0, theirs: 0 }
+    for (const status of statuses) {
+      const goal = this.#goals.get(status.id)
+      if (goal === undefined || status.isForked) continue
+      const target = Math.min(goal.target, claimOf(status))
+      if (!status.isSparse) missing.ours += Math.max(0, target - status.complete)
+      for (const peer of status.peers) {
+        if (peer.isDownloading) missing.theirs += Math.max(0, goal.offer - peer.complete)
+      }
+    }
+    return missing
+  }
+
+  /** Blocks of the goal that are here. */
+  blocks(statuses: readonly FeedStatus[]): number {
+    let blocks = 0
+    for (const status of statuses) {
+      const goal = this.#goals.get(status.id)
+      if (goal !== undefined) blocks += Math.min(status.complete, Math.max(goal.target, goal.offer))
+    }
+    return blocks
+  }
+}

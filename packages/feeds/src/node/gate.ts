@@ -1,0 +1,387 @@
+/**
+ * Runs the gate of one muxer: does what core/gate decides, and answers the peer's opens.
+ *
+ * There is one gate per muxer in the process, found under a global symbol, so that two sets, two sessions and two copies
+ * of this package share it: with two gates the second would silently replace the first. Default deny: the gate pairs
+ * for every feed and attaches only those that a holder grants.
+ *
+ * A revoke is three things: no new channel may be made (at once, through the guard), the feed is detached, and its channel
+ * is closed. Each of the last two alone leaks: a detached feed goes on sending on its open channel, a closed channel is
+ * opened again by the replicator.
+ */
+import b4a from 'b4a'
+import { GateCore, type GateEffect, type GateInput, type GateState } from '../core/gate.js'
+import { FeedsError } from '../errors.js'
+import type { FeedsLimits } from '../limits.js'
+import { guardChannels } from './channel-guard.js'
+import { errorOf } from './guard.js'
+import type { Core } from './hypercore.js'
+import { REPLICATION_PROTOCOL } from './hypercore.js'
+import type { ChannelLike, MuxLike } from './protomux.js'
+import { within } from './within.js'
+
+/** A feed as the gate sees it. */
+export interface GateFeed {
+  readonly discoveryKey: Uint8Array
+  /** Is it authorized now? Asked after each wait, and for each channel. */
+  isAllowed(): boolean
+  /** Opens the feed; rejects if that fails or if it was revoked meanwhile. */
+  open(): Promise<Core>
+}
+
+/** Who grants: one session of one set. */
+export interface GateHolder {
+  readonly number: number
+  /** The peer opened a feed that nobody granted: grants it, or doesn't. Has finderMs. */
+  find(discoveryKey: Uint8Array): Promise<void> | null
+  /** A feed that this holder grants was attached, or isn't any more. */
+  changed(id: string, isAttached: boolean): void
+  warn(error: FeedsError): void
+}
+
+/** Rounds of closing until no channel of a feed is left; a remote that reopens at once can make a second one needed. */
+const CLOSE_ROUNDS = 8
+/** ms between two warnings of one kind about one connection. */
+const WARN_MS = 1_000
+const REGISTRY = Symbol.for('hearsay.gates/1')
+const shared = globalThis as { [REGISTRY]?: WeakMap<object, Gate> }
+shared[REGISTRY] ??= new WeakMap()
+const gates = shared[REGISTRY]
+
+/** The gate of this muxer; made with these limits if there is none yet. */
+export function gateOf(mux: MuxLike, limits: Readonly<FeedsLimits>): Gate {
+  const known = gates.get(mux)
+  if (known !== undefined) return known
+  const gate = new Gate(mux, limits)
+  gates.set(mux, gate)
+  return gate
+}
+
+/** A feed's name at the gate: its discovery key in hex. */
+export function gateId(discoveryKey: Uint8Array): string {
+  return b4a.toString(discoveryKey, 'hex')
+}
+
+interface Attachment {
+  feed: GateFeed
+  core: Core
+}
+
+/** See the head of this file. */
+export class Gate {
+  readonly #mux: MuxLike
+  readonly #limits: Readonly<FeedsLimits>
+  readonly #core: GateCore
+  readonly #holders = new Map<number, GateHolder>()
+  /** By feed, then by holder. */
+  readonly #feeds = new Map<string, Map<number, GateFeed>>()
+  readonly #attached = new Map<string, Attachment>()
+  readonly #waiting = new Map<string, (() => void)[]>()
+  readonly #warnedAtMs = new Map<string, number>()
+  #nextHolder = 1
+  #timer: NodeJS.Timeout | null = null
+  #askTokens: number
+  #askedAtMs = Date.now()
+  /** Opens of the peer that were refused. */
+  refused = 0
+
+  constructor(mux: MuxLike, limits: Readonly<FeedsLimits>) {
+    this.#mux = mux
+    this.#limits = limits
+    this.#askTokens = limits.asksBurst
+    this.#core = new GateCore({
+      maxOpening: limits.maxOpeningPerMux,
+      offerMs: limits.offerMs,
+      refusedMs: limits.refusedMs,
+      maxRefusedMs: limits.maxRefusedMs
+    })
+    mux.stream.on('close', () => this.#onMuxClose())
+    guardChannels(mux, {
+      protocol: REPLICATION_PROTOCOL,
+      asked: id => this.#asked(id),
+      mayBeOpen: id => this.#mayBeOpen(gateId(id)),
+      refused: id => this.#onForeign(id)
+    })
+  }
+
+  /** A number for a new holder. */
+  newHolderNumber(): number {
+    return this.#nextHolder++
+  }
+
+  join(holder: GateHolder): void {
+    this.#holders.set(holder.number, holder)
+  }
+
+  /** Ends every grant of this holder. Resolves when what nobody else grants is closed. */
+  async leave(holder: GateHolder): Promise<void> {
+    const ids = this.#core.idsOf(holder.number)
+    await Promise.all(ids.map(id => this.ungrant(holder, id)))
+    this.#holders.delete(holder.number)
+  }
+
+  /** Where this feed stands; undefined: not granted. */
+  state(id: string): GateState | undefined {
+    return this.#core.state(id)
+  }
+
+  isGrantedBy(holder: GateHolder, id: string): boolean {
+    return this.#core.isGrantedBy(id, holder.number)
+  }
+
+  /** @returns False: this holder granted it before. */
+  grant(holder: GateHolder, feed: GateFeed): boolean {
+    const id = gateId(feed.discoveryKey)
+    if (this.#core.isGrantedBy(id, holder.number)) return false
+    let feeds = this.#feeds.get(id)
+    if (feeds === undefined) this.#feeds.set(id, (feeds = new Map()))
+    feeds.set(holder.number, feed)
+    this.#step({ kind: 'grant', id, holder: holder.number })
+    if (this.#core.state(id) === 'attached') holder.changed(id, true)
+    return true
+  }
+
+  /**
+   * Ends this holder's grant. Resolves when the feed is detached and closed, or when another holder keeps it.
+   *
+   * @returns False: it wasn't granted by this holder.
+   */
+  async ungrant(holder: GateHolder, id: string): Promise<boolean> {
+    const isGranted = this.#core.isGrantedBy(id, holder.number)
+    if (isGranted) {
+      this.#step({ kind: 'ungrant', id, holder: holder.number })
+      const feeds = this.#feeds.get(id)
+      feeds?.delete(holder.number)
+      if (feeds?.size === 0) this.#feeds.delete(id)
+      holder.changed(id, false)
+    }
+    while (!this.#core.isGranted(id) && this.#core.isBusy(id)) await this.#settled(id)
+    return isGranted
+  }
+
+  /** The peer has more of this feed than we, or says that it may be opened now. */
+  want(id: string, isInvited: boolean): void {
+    this.#step({ kind: 'want', id, isInvited })
+  }
+
+  /** Resolves when the running job of this feed is done. */
+  #settled(id: string): Promise<void> {
+    return new Promise(resolve => {
+      const waiting = this.#waiting.get(id)
+      if (waiting === undefined) this.#waiting.set(id, [resolve])
+      else waiting.push(resolve)
+    })
+  }
+
+  #mayBeOpen(id: string): boolean {
+    if (!this.#core.mayBeOpen(id)) return false
+    for (const feed of this.#feeds.get(id)?.values() ?? []) if (feed.isAllowed()) return true
+    return false
+  }
+
+  #step(input: GateInput): void {
+    const nowMs = Date.now()
+    for (const effect of this.#core.step(input, nowMs)) this.#apply(effect, nowMs)
+    if (input.kind !== 'tick') this.#wakeWaiting(input.id)
+  }
+
+  #wakeWaiting(id: string): void {
+    if (this.#core.isBusy(id)) return
+    const waiting = this.#waiting.get(id)
+    if (waiting === undefined) return
+    this.#waiting.delete(id)
+    for (const resolve of waiting) resolve()
+  }
+
+  #apply(effect: GateEffect, nowMs: number): void {
+    switch (effect.kind) {
+      case 'open':
+        void this.#open(effect.id)
+        return
+      case 'attach':
+        void this.#attach(effect.id)
+        return
+      case 'detach':
+        void this.#detach(effect.id)
+        return
+      case 'destroy':
+        return this.#destroy(effect.id)
+      case 'wake':
+        return this.#wakeAt(effect.atMs - nowMs)
+    }
+  }
+
+  #wakeAt(delayMs: number): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#step({ kind: 'tick' }), Math.max(1, delayMs))
+    this.#timer.unref()
+  }
+
+  async #open(id: string): Promise<void> {
+    let isOpen = false
+    for (const feed of [...(this.#feeds.get(id)?.values() ?? [])]) {
+      if (!feed.isAllowed()) continue
+      try {
+        const core = await feed.open()
+        // It may have been revoked, or the connection closed, while it opened.
+        isOpen = feed.isAllowed() && !this.#mux.stream.destroying
+        if (isOpen) this.#attached.set(id, { feed, core })
+      } catch (fault) {
+        if (feed.isAllowed()) this.#warn(id, 'WARN_FEEDS_OPEN', 'a feed could not be opened', fault)
+      }
+      if (isOpen) break
+    }
+    this.#step({ kind: 'opened', id, isOpen })
+    if (!isOpen || this.#core.state(id) === undefined) this.#attached.delete(id)
+  }
+
+  async #attach(id: string): Promise<void> {
+    const attachment = this.#attached.get(id)
+    try {
+      attachment?.core.attach(this.#mux)
+    } catch (fault) {
+      this.#warn(id, 'WARN_FEEDS_OPEN', 'a feed could not be attached', fault)
+    }
+    // Hypercore makes its channel one microtask after the stream opened.
+    await this.#mux.stream.opened
+    this.#step({ kind: 'attached', id })
+    this.#tellHolders(id)
+    const isAccepted = (await this.#channelsOf(id)[0]?.fullyOpened()) === true
+    // Revoked and granted again meanwhile: this answer belongs to a channel that is gone.
+    if (this.#attached.get(id) !== attachment) return
+    this.#step({ kind: 'answered', id, isAccepted })
+    this.#tellHolders(id)
+  }
+
+  async #detach(id: string): Promise<void> {
+    const attachment = this.#attached.get(id)
+    this.#attached.delete(id)
+    this.#tellHolders(id)
+    let isDone = false
+    try {
+      attachment?.core.detach(this.#mux)
+      isDone = await within(this.#closeChannels(id), this.#limits.closeMs, false)
+    } catch (fault) {
+      this.#warn(id, 'WARN_FEEDS_STUCK', 'a feed could not be detached', fault)
+    }
+    this.#step({ kind: 'detached', id, isDone })
+  }
+
+  async #closeChannels(id: string): Promise<boolean> {
+    await this.#mux.stream.opened
+    for (let round = 0; round < CLOSE_ROUNDS; round++) {
+      const channels = this.#channelsOf(id)
+      if (channels.length === 0) return true
+      // Waits for handlers of ours that still run, not for the remote.
+      const closed = channels.map(channel => channel.fullyClosed())
+      for (const channel of channels) channel.close()
+      await Promise.all(closed)
+    }
+    return false
+  }
+
+  /** By the muxer, not by the feed's peers: a peer entry is gone when the remote closed first. */
+  #channelsOf(id: string): (ChannelLike & { fullyOpened(): Promise<boolean> })[] {
+    const channels: (ChannelLike & { fullyOpened(): Promise<boolean> })[] = []
+    for (const channel of this.#mux) {
+      if (channel.protocol !== REPLICATION_PROTOCOL || channel.id === null) continue
+      if (gateId(channel.id) === id) channels.push(channel as (typeof channels)[number])
+    }
+    return channels
+  }
+
+  #destroy(id: string): void {
+    this.#warn(id, 'WARN_FEEDS_STUCK', `a feed did not close within ${this.#limits.closeMs} ms (closeMs)`)
+    this.#mux.stream.destroy(new Error('a revoked feed could not be closed'))
+  }
+
+  /** The peer opened a feed that has no slot. Never throws or rejects: that would end the process or the stream. */
+  async #asked(discoveryKey: Uint8Array): Promise<void> {
+    try {
+      await within(this.#answer(discoveryKey), this.#limits.finderMs, undefined)
+    } catch (fault) {
+      this.#warn(gateId(discoveryKey), 'WARN_FEEDS_FINDER', 'a feed could not be looked up', fault)
+    }
+  }
+
+  async #answer(discoveryKey: Uint8Array): Promise<void> {
+    const id = gateId(discoveryKey)
+    if (!this.#core.isGranted(id)) {
+      if (!this.#takeAsk()) {
+        this.refused++
+        return this.#warn(id, 'WARN_FEEDS_PEER', 'a peer opens too many feeds that it was not granted')
+      }
+      await Promise.all([...this.#holders.values()].map(holder => this.#find(holder, discoveryKey)))
+    }
+    while (this.#core.isGranted(id) && this.#core.isBusy(id)) await this.#settled(id)
+    if (this.#core.isGranted(id) && !this.#isPaired(id)) {
+      this.#step({ kind: 'asked', id })
+      while (this.#core.isBusy(id)) await this.#settled(id)
+    }
+    if (!this.#mayBeOpen(id)) this.refused++
+  }
+
+  /** Has the job that was just waited for made the channel that the peer asks for? */
+  #isPaired(id: string): boolean {
+    return this.#channelsOf(id).length > 0
+  }
+
+  async #find(holder: GateHolder, discoveryKey: Uint8Array): Promise<void> {
+    try {
+      await holder.find(discoveryKey)
+    } catch (fault) {
+      const cause = errorOf(fault)
+      holder.warn(new FeedsError('WARN_FEEDS_FINDER', `a finder failed: ${cause.message}`, { cause }))
+    }
+  }
+
+  #takeAsk(): boolean {
+    const nowMs = Date.now()
+    const { asksPerSecond, asksBurst } = this.#limits
+    const gained = (Math.max(0, nowMs - this.#askedAtMs) / 1_000) * asksPerSecond
+    this.#askTokens = Math.min(asksBurst, this.#askTokens + gained)
+    this.#askedAtMs = nowMs
+    if (this.#askTokens < 1) return false
+    this.#askTokens--
+    return true
+  }
+
+  #onForeign(discoveryKey: Uint8Array | null): void {
+    // A feed that we know is hypercore's own reopening after a revoke: refused, and nothing to tell.
+    if (discoveryKey !== null && this.#core.state(gateId(discoveryKey)) !== undefined) return
+    this.#warn(
+      '',
+      'WARN_FEEDS_FOREIGN_REPLICATE',
+      'something else replicates hypercores on this connection; it was stopped. Never call replicate() of a store or core here'
+    )
+  }
+
+  #tellHolders(id: string): void {
+    const state = this.#core.state(id)
+    for (const number of this.#feeds.get(id)?.keys() ?? []) {
+      this.#holders.get(number)?.changed(id, state === 'attached')
+    }
+  }
+
+  #warn(id: string, code: FeedsError['code'], message: string, fault?: unknown): void {
+    const nowMs = Date.now()
+    if (nowMs - (this.#warnedAtMs.get(code) ?? Number.NEGATIVE_INFINITY) < WARN_MS) return
+    this.#warnedAtMs.set(code, nowMs)
+    const text = id === '' ? message : `${message} (discovery key ${id.slice(0, 8)})`
+    const error = new FeedsError(code, text, fault === undefined ? {} : { cause: errorOf(fault) })
+    // In a later microtask: an application's listener must not run inside a callback of the muxer.
+    queueMicrotask(() => {
+      for (const holder of this.#holders.values()) holder.warn(error)
+    })
+  }
+
+  #onMuxClose(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    for (const id of [...this.#attached.keys()]) {
+      for (const number of this.#feeds.get(id)?.keys() ?? []) this.#holders.get(number)?.changed(id, false)
+    }
+    this.#attached.clear()
+    for (const waiting of this.#waiting.values()) for (const resolve of waiting) resolve()
+    this.#waiting.clear()
+  }
+}

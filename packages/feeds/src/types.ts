@@ -1,0 +1,260 @@
+/**
+ * Public types of this package: what applications see of sets, feeds and sessions.
+ *
+ * Own structural interfaces stand for the foreign classes (Hypercore, Corestore, Protomux, Noise streams), so that no
+ * untyped module is ever part of our declarations.
+ */
+import type { FeedsError } from './errors.js'
+import type { FeedsLimits } from './limits.js'
+
+export type { FeedsLimits } from './limits.js'
+
+/** An Ed25519 key pair: `publicKey` 32 bytes, `secretKey` 64 bytes (libsodium's form). */
+export interface KeyPair {
+  publicKey: Uint8Array
+  secretKey: Uint8Array
+}
+
+/** A key as 32 bytes, 64 hex digits or 52 z-base-32 characters. */
+export type Key = Uint8Array | string
+
+/**
+ * What the owner of a set notes about a feed: JSON values, and bytes. It comes back deep-equal, also after a restart.
+ * At most 1 KiB encoded.
+ */
+export interface FeedMeta {
+  [field: string]: unknown
+}
+
+/** How blocks become values: a name that Hypercore knows, or a compact encoding. */
+export type FeedEncoding = 'binary' | 'utf-8' | 'json' | object
+
+/** Options of a feed's get(). */
+export interface FeedGetOptions {
+  /** False: null for a block that isn't here. Default true: wait for a peer. */
+  wait?: boolean
+  /** ms until a waiting get() rejects; 0: never. */
+  timeout?: number
+  valueEncoding?: FeedEncoding
+}
+
+/**
+ * A feed of the set: a Hypercore session, described as far as this package promises it.
+ *
+ * Once its feed was revoked, `append` and every `get` of a block that isn't here reject `ERR_FEEDS_NOT_AUTHORIZED`;
+ * blocks that are here stay readable, unless they were purged.
+ */
+export interface Feed<T = unknown> {
+  /** 32 bytes, the hash of its manifest; not its author's key. Known after ready(). */
+  readonly key: Uint8Array
+  /** What may be shown to others: a keyed hash of the key. */
+  readonly discoveryKey: Uint8Array
+  /** `key` as z-base-32. */
+  readonly id: string
+  readonly writable: boolean
+  /** Blocks, as far as we know. */
+  readonly length: number
+  /** How many blocks from the first one on are here without a hole. */
+  readonly contiguousLength: number
+  readonly byteLength: number
+  readonly fork: number
+  readonly opened: boolean
+  readonly closed: boolean
+  // biome-ignore lint/suspicious/noExplicitAny: peers of a foreign class
+  readonly peers: any[]
+  ready(): Promise<void>
+  /** Ends this session; the feed stays in the set, and the next get(key) gives a new session. */
+  close(): Promise<void>
+  append(blocks: T | readonly T[], options?: object): Promise<{ length: number; byteLength: number }>
+  /** The block at `index`, null only with `wait: false`. */
+  get(index: number, options?: FeedGetOptions): Promise<T>
+  has(start: number, end?: number): Promise<boolean>
+  update(options?: { wait?: boolean }): Promise<boolean>
+  clear(start: number, end?: number): Promise<unknown>
+  download(range?: { start?: number; end?: number; linear?: boolean; blocks?: number[] }): {
+    done(): Promise<void>
+    destroy(): void
+  }
+  createReadStream(options?: object): AsyncIterable<T>
+  session(options?: object): Feed<T>
+  snapshot(options?: object): Feed<T>
+  // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
+  on(event: string, listener: (...args: any[]) => void): this
+  // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
+  once(event: string, listener: (...args: any[]) => void): this
+  // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
+  off(event: string, listener: (...args: any[]) => void): this
+}
+
+/** A Corestore, as far as it is used from outside node/hypercore.ts; recognised by its methods. */
+export interface CorestoreLike {
+  ready(): Promise<void>
+  close(): Promise<void>
+  // biome-ignore lint/suspicious/noExplicitAny: a foreign class
+  get(options: any): any
+  // biome-ignore lint/suspicious/noExplicitAny: a foreign class
+  namespace(name: any): any
+  // biome-ignore lint/suspicious/noExplicitAny: a foreign class
+  replicate(stream: any): any
+}
+
+/** Any duplex byte stream; or a Noise stream or Protomux, which are recognised. */
+export interface DuplexLike {
+  // biome-ignore lint/suspicious/noExplicitAny: listeners of foreign emitters can't be typed more narrowly
+  on(event: any, listener: (...args: any[]) => void): unknown
+  destroy?(error?: Error): unknown
+}
+
+/** A Protomux, recognised by `isProtomux`. */
+export interface MuxLike {
+  readonly isProtomux: true
+}
+
+/** Options of a set. */
+export interface FeedSetOptions {
+  /** Author of this set's writers. Never stored. Default: one derived from the storage's own secret. */
+  keyPair?: KeyPair
+  /** Sets with different namespaces have unrelated writers: 32 bytes as they are, a string is hashed. Default ''. */
+  namespace?: string | Uint8Array
+  /** How blocks become values. Default 'binary', as in Hypercore. */
+  valueEncoding?: FeedEncoding
+  /** Feeds that may be authorized at once. Default 4,096, at most 1,000,000. */
+  maxFeeds?: number
+  /** Overrides single bounds. */
+  limits?: Partial<FeedsLimits>
+}
+
+/** Options of writer(). */
+export interface WriterOptions {
+  /** Noted when the writer is made; default `{ name }`. */
+  meta?: FeedMeta
+}
+
+/** For protocols on top of a set: what authorize() notes beside the feed. */
+export interface AuthorizeExtra {
+  /** Version of the fact; default one above the known deny. At most 2^20 above the known version. */
+  version?: number
+  /** Bytes of the protocol above, logged in the same synced entry. At most 4 KiB. */
+  record?: Uint8Array
+  /** 'all' (default): fetch every block. 'sparse': only what is asked for. */
+  download?: 'all' | 'sparse'
+}
+
+/** Options of revoke(). */
+export interface RevokeOptions {
+  /** Delete the blocks that are here. Default false: they stay readable. */
+  purge?: boolean
+  /** Blocks from this length on are invalid. Not enforced by this release: rejects `ERR_FEEDS_UNSUPPORTED`. */
+  cutoff?: number
+  /** Told by the 'revoke' event; not stored. */
+  reason?: string
+  /** Version of the fact; default the known one, and a deny wins over an authorize of the same version. */
+  version?: number
+  /** Bytes of the protocol above, logged in the same synced entry. At most 4 KiB. */
+  record?: Uint8Array
+}
+
+/** Options of replicate(). */
+export interface ReplicateOptions<T = unknown> {
+  /** False: this feed isn't granted to this peer. Asked for each authorized feed; a filter that throws refuses. */
+  filter?(feed: Feed<T>): boolean
+  /** Needed for a plain Duplex, which gets Noise added; ignored otherwise. */
+  initiator?: boolean
+  /** True: nothing is granted but by session.grant(). For protocols on top of a set. */
+  manual?: boolean
+}
+
+/** The feeds of one set on one connection. Sessions of several sets share the one gate of the connection. */
+export interface FeedSession<T = unknown> {
+  /** Ids (z-base-32 of the feed key) of the feeds of this session that are attached now. */
+  readonly replicating: ReadonlySet<string>
+  readonly closed: boolean
+  /** Noise key of the peer; null before the handshake. */
+  readonly remotePublicKey: Uint8Array | null
+  /**
+   * An early open: the peer opened a feed that isn't granted to it. The feed to grant (it must be in the set and have
+   * this discovery key), or null to refuse. Has 2 s; a finder that throws or is late refuses.
+   */
+  asked?: ((discoveryKey: Uint8Array) => Promise<Feed<T> | null> | null) | undefined
+  /**
+   * Lets the peer replicate this feed. The feed must be in the set. Resolves when the gate has it, not when the peer
+   * opened it.
+   *
+   * @returns False: it was granted before.
+   * @throws {FeedsError} `ERR_FEEDS_NOT_AUTHORIZED`, `ERR_FEEDS_CLOSED`.
+   */
+  grant(key: Key): Promise<boolean>
+  /**
+   * Ends the grant. Resolves when the feed is detached and its channel closed, if no other holder grants it.
+   *
+   * @returns False: it wasn't granted.
+   */
+  revoke(key: Key): Promise<boolean>
+  /** The peer has more of this feed than we: opens it, if it is granted. */
+  wanted(key: Key, remoteLength: number): void
+  /** The peer says that a feed that it refused may be opened now. */
+  invited(key: Key): void
+  /** Ends all grants of this session; the connection stays up. Idempotent. */
+  close(): Promise<void>
+}
+
+/** What is known about the replication of a feed. */
+export interface FeedProgress {
+  key: Uint8Array
+  /** `key` as z-base-32. */
+  id: string
+  /**
+   * 'waiting': blocks are missing and no peer has them now; 'downloading': a peer has more than we; 'complete': nothing
+   * is missing; 'sparse': only what is asked for is fetched; 'forked': signed twice, never asked for again.
+   */
+  state: 'waiting' | 'downloading' | 'complete' | 'sparse' | 'forked'
+  /** Signed length that we know. */
+  length: number
+  /** Blocks from the first one on that are here without a hole. */
+  complete: number
+  /** The greatest length that a connected peer has shown. */
+  target: number
+  /** Peers that replicate this feed with us now. */
+  peers: number
+}
+
+/** Opaque printable text: where entries() goes on. */
+export type Cursor = string
+
+/** One block of one feed. */
+export interface FeedEntry<T = unknown> {
+  feed: Feed<T>
+  /** Index of the block in its feed. */
+  seq: number
+  value: T
+  /** Everything that was delivered up to this entry, itself included. */
+  readonly cursor: Cursor
+}
+
+/** Options of entries(). */
+export interface EntriesOptions {
+  /** Go on with what comes. Default false: end with what is here. */
+  live?: boolean
+  /** Start behind this cursor. */
+  since?: Cursor
+  signal?: AbortSignal
+}
+
+/** Evidence that a feed was signed twice for one length. */
+export interface ForkProof {
+  key: Uint8Array
+  length: number
+  fork: number
+}
+
+/** Events of a set. */
+export interface FeedSetEvents<T = unknown> {
+  /** A feed entered the set: once for each feed and run, local writers and replayed ones included. */
+  authorize: (feed: Feed<T>, meta: FeedMeta | null) => void
+  revoke: (key: Uint8Array, reason: string | null) => void
+  append: (feed: Feed<T>) => void
+  progress: (progress: FeedProgress) => void
+  fork: (proof: ForkProof) => void
+  warning: (error: FeedsError) => void
+  close: (error: FeedsError | null) => void
+}
