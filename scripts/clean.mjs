@@ -5,5 +5,9 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const packages = readdirSync(join(root, 'packages'))
-const projects = ['examples', 'test', ...packages.flatMap(name => [`packages/${name}`, `packages/${name}/test`])]
+const projects = [
+  'examples',
+  'test',
+  ...packages.flatMap(name => [`packages/${name}`, `packages/${name}/test`])
+]
 for (const project of projects) rmSync(join(root, project, 'dist'), { recursive: true, force: true })

@@ -19,7 +19,11 @@ const usable = installed.status === 0 && major(installed.stdout) === major(pinne
 const [file, ...prefix] = usable ? ['pnpm'] : ['npx', '--yes', pinned]
 
 function run(command, args, stdout) {
-  const { status, signal } = spawnSync(command, args, { cwd: root, stdio: ['inherit', stdout, 'inherit'], shell })
+  const { status, signal } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['inherit', stdout, 'inherit'],
+    shell
+  })
   if (status !== 0) process.exit(status ?? (signal === 'SIGINT' ? 130 : 1))
 }
 
@@ -29,7 +33,10 @@ if (script === 'start') {
   run(file, [...prefix, 'run', 'build'], 2)
   const { status, signal } = spawnSync(
     process.execPath,
-    [fileURLToPath(new URL('../packages/cli/dist/hearsay.js', import.meta.url)), ...(words.length > 0 ? words : ['demo'])],
+    [
+      fileURLToPath(new URL('../packages/cli/dist/hearsay.js', import.meta.url)),
+      ...(words.length > 0 ? words : ['demo'])
+    ],
     { stdio: 'inherit', cwd: process.env.INIT_CWD ?? process.cwd() }
   )
   process.exit(status ?? (signal === 'SIGINT' ? 130 : 1))
