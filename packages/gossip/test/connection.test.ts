@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { type Connection, connectionOf, openFrameChannel } from '@hearsay/gossip/connection'
+import { type Connection, connectionOf, guarded, openFrameChannel } from '@hearsay/gossip/connection'
 import test from 'ava'
 import b4a from 'b4a'
 import Protomux from 'protomux'
@@ -188,13 +188,6 @@ test('closing and opening again in one tick, on both sides at once, ends open on
 
 test('frames behind a hello that made us close are not passed on', async t => {
   const [a, b] = await openPair()
-  // The remote pipelines: hello and frames in one write, before we answered.
-  b.cork()
-  const two = record(b, 'wrong')
-  const raw = [...b.mux].find(channel => channel.protocol === PROTOCOL)
-  for (let i = 0; i < 5; i++) raw?.messages[0]?.send(b4a.from('pipelined'))
-  b.uncork()
-  await turns(5)
   const frames: Uint8Array[] = []
   let hellos = 0
   const channel = openFrameChannel(a, {
@@ -212,12 +205,48 @@ test('frames behind a hello that made us close are not passed on', async t => {
     ondrain() {},
     onfault() {}
   })
-  await until(() => two.seen.hellos.length > 0 || hellos > 0)
+  // Our open is refused by then, so ours is the passive side: Protomux keeps what comes behind the remote's hello.
+  await turns(20)
+  b.cork()
+  record(b, 'wrong')
+  const raw = [...b.mux].find(({ protocol }) => protocol === PROTOCOL)
+  for (let i = 0; i < 5; i++) raw?.messages[0]?.send(b4a.from('pipelined'))
+  b.uncork()
+  await until(() => hellos > 0)
   raw?.messages[0]?.send(b4a.from('late'))
   await turns(20)
   t.is(hellos, 1)
   t.is(frames.length, 0)
   t.false(a.closed)
+})
+
+test('a remote that refuses because it is not ready is no close, and may open later', async t => {
+  const [a, b] = await openPair()
+  const one = record(a)
+  await turns(20)
+  t.deepEqual(one.seen.log, [])
+  const two = record(b)
+  await until(() => one.channel.open && two.channel.open)
+  t.deepEqual(one.seen.log, ['hello'])
+})
+
+test('a guarded function neither throws nor rejects, and returns what it returned', async t => {
+  const faults: unknown[] = []
+  const guard = <R>(fn: (value: number) => R) => guarded(fault => faults.push(fault), fn)
+  t.is(guard(value => value + 1)(1), 2)
+  t.is(await guard(async value => value + 1)(2), 3)
+  const thrown = [new TypeError('sync'), 'text', undefined]
+  for (const fault of thrown) {
+    t.is(
+      guard(() => {
+        throw fault
+      })(0),
+      undefined
+    )
+  }
+  const late = new RangeError('late')
+  await t.notThrowsAsync(async () => guard(() => Promise.reject(late))(0))
+  t.deepEqual(faults, [...thrown, late])
 })
 
 test('a hello over the limit is a fault that leaves the stream alone', async t => {

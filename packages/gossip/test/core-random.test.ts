@@ -20,7 +20,8 @@ interface Reached {
 
 /** What a naive observer knows. */
 class Model {
-  readonly genuine = new Map<string, string>()
+  /** More than one text if the author equivocated. */
+  readonly genuine = new Map<string, string[]>()
   readonly delivered = new Set<string>()
   readonly up = new Set<number>()
   readonly peerOf = new Map<number, number>()
@@ -40,7 +41,10 @@ class Model {
   }
 
   add(batch: Batch): void {
-    for (const [i, payload] of batch.payloads.entries()) this.genuine.set(nameOf(batch, i), textOf(payload))
+    for (const [i, payload] of batch.payloads.entries()) {
+      const name = nameOf(batch, i)
+      this.genuine.set(name, [...(this.genuine.get(name) ?? []), textOf(payload)])
+    }
   }
 
   check(effects: readonly TopicEffect[], nowMs: number): void {
@@ -109,7 +113,9 @@ class Model {
       if (link === null) {
         if (this.own.has(name)) t.fail(`own seq used twice: ${name}`)
         this.own.add(name)
-      } else if (this.genuine.get(name) !== textOf(batch.payloads[i] as Uint8Array)) t.fail(`forged: ${name}`)
+      } else if (this.genuine.get(name)?.includes(textOf(batch.payloads[i] as Uint8Array)) !== true) {
+        t.fail(`forged: ${name}`)
+      }
     }
     if (link === null) return
     if (this.highMs > batch.createdMs + batch.ttlSeconds * 1000 + 30_000) t.fail('delivered after its expiry')
@@ -182,8 +188,10 @@ class Run {
     const texts = Array.from({ length: 1 + this.int(3) }, (_x, i) => `${who.next + i} ${this.int(1000)}`)
     const skewMs = this.random() < 0.05 ? this.pick([-70_000, 29_999, 31_000, 70_000]) ?? 0 : 0
     const createdMs = Math.max(START_MS, this.rig.nowMs + skewMs)
-    const batch = who.author.batch(who.next, { texts, createdMs, ttlSeconds: 1 + this.int(40) })
-    who.next += texts.length
+    // Now and then an author equivocates: this batch begins where an earlier one ended.
+    const seq0 = this.random() < 0.05 ? Math.max(0, who.next - 1) : who.next
+    const batch = who.author.batch(seq0, { texts, createdMs, ttlSeconds: 1 + this.int(40) })
+    who.next = seq0 + texts.length
     who.made.push(batch)
     this.model.add(batch)
     return batch
@@ -242,8 +250,10 @@ class Run {
     const state = (): string =>
       JSON.stringify([this.rig.core.explain(batch.ref.authorId).map(({ watermark, top }) => [watermark, top]), this.rig.core.sizes.authors, this.rig.core.sizes.cacheBatches])
     const before = state()
-    peer.batch(batch)
-    if (state() !== before) this.model.t.fail('a forged batch changed the state')
+    const effects = peer.batch(batch)
+    // The link may be closed for it, and with the last holder goes the hope for what it held.
+    if (effects.some(effect => effect.type === 'closeLink')) return
+    if (state() !== before) this.model.t.fail(`a forged batch changed ${before} to ${state()}`)
   }
 
   answer(): void {
@@ -275,7 +285,7 @@ class Run {
 
 test('random inputs keep the invariants', t => {
   const reached: Reached = {}
-  for (let seed = 1; seed <= 150; seed++) {
+  for (let seed = 1; seed <= 80; seed++) {
     const run = new Run(t, seed, reached)
     try {
       for (let i = 0; i < 300; i++) {
@@ -297,13 +307,13 @@ test('random inputs keep the invariants', t => {
     'duplicate', 'overlap', 'bad-signature', 'expired', 'from-the-future', 'table-full', 'unproven', 'malformed',
     'too-far-ahead', 'parked-full', 'unauthorized', 'ignored', 'rejected', 'before-horizon', 'stale']
   for (const what of needed) t.true((reached[what] ?? 0) >= 3, `${what}: ${reached[what] ?? 0}`)
-  t.true((reached.deliver ?? 0) > 3000, String(reached.deliver))
+  t.true((reached.deliver ?? 0) > 1500, String(reached.deliver))
 })
 
 test('random nets with random loss deliver everything once, when the loss has stopped', t => {
   let lost = 0
   let wants = 0
-  for (let seed = 1; seed <= 40; seed++) {
+  for (let seed = 1; seed <= 25; seed++) {
     const random = generator(seed)
     const net = new Net()
     const nodes: Node[] = Array.from({ length: 3 + Math.floor(random() * 6) }, () => net.node())
@@ -334,6 +344,6 @@ test('random nets with random loss deliver everything once, when the loss has st
       wants += node.sent.want
     }
   }
-  t.true(lost > 1000, String(lost))
-  t.true(wants > 300, String(wants))
+  t.true(lost > 600, String(lost))
+  t.true(wants > 200, String(wants))
 })

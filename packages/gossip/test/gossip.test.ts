@@ -254,7 +254,14 @@ test('all that is published in one tick has one signature and one write', async 
     return write.call(stream, bytes)
   }
   const before = a.gossip.stats.signed
-  const published = await Promise.all(Array.from({ length: 50 }, (_, i) => a.topic.publish(i)))
+  let isResolved = false
+  const publishing = Promise.all(Array.from({ length: 50 }, (_, i) => a.topic.publish(i)))
+  void publishing.then(() => {
+    isResolved = true
+  })
+  await turns(2)
+  t.true(isResolved)
+  const published = await publishing
   t.is(a.gossip.stats.signed - before, 1)
   await turns(1)
   t.is(writes, 1)
@@ -276,6 +283,10 @@ test('a burst of 20,000 messages arrives completely and in order, with bounded q
   }, 1)
   const all: Promise<unknown>[] = []
   for (let i = 0; i < 20_000; i++) all.push(a.topic.publish({ i, text: 'x'.repeat(80) }))
+  t.true(
+    (a.topic.peers()[0]?.stats.framesOut ?? 0) > 10,
+    'a burst is not held back until the end of the tick'
+  )
   await Promise.all(all)
   await until(() => b.messages.length >= 20_000, 20_000)
   clearInterval(watch)
@@ -433,6 +444,19 @@ test('after leave() nothing is delivered, not even what had arrived', async t =>
   t.true((await subscription.next()).done)
   t.false(stream.destroyed)
   t.is(b.events.at(-1), 'close')
+})
+
+test('a listener that leaves the topic gets nothing that came in the same write', async t => {
+  const [a, b] = [node(t), node(t)]
+  connect(a, b)
+  await linked(a, b)
+  b.topic.on('message', () => void b.topic.leave())
+  // Another ttl is another batch; the second one holds two messages.
+  const ttls = [5000, 6000, 6000, 7000]
+  await Promise.all(ttls.map(ttlMs => a.topic.publish(ttlMs, { ttlMs })))
+  await until(() => b.topic.closed)
+  await turns(20)
+  t.deepEqual(b.data(), [5000])
 })
 
 test('a topic that was left can be joined again at once, and is linked again', async t => {
@@ -757,6 +781,11 @@ test('nothing is decoded while nobody listens', async t => {
   await a.topic.publish(2)
   t.is((await subscription.next()).value?.data, 2)
   t.is(decoded, 1)
+  const judge = node(t, { topic: { valueEncoding, validate: () => 'accept' } })
+  connect(a, judge)
+  // It also gets the two that were published before.
+  await until(() => judge.messages.length === 2)
+  t.is(decoded, 3, 'what a rule has seen is not decoded again')
 })
 
 test('explain() and stats say what happened', async t => {

@@ -10,7 +10,7 @@ import b4a from 'b4a'
 import Protomux, { type Channel } from 'protomux'
 import { channelIdOf } from '#gossip/core/keys'
 import { TopicCore } from '#gossip/core/topic-core'
-import { LIMITS } from '#gossip/limits'
+import { LIMITS, type Limits } from '#gossip/limits'
 import { noisePair, turns, until } from './support/streams.js'
 
 const RAW = {
@@ -33,8 +33,8 @@ const crypto = cryptoFor(keyPair)
 const topicKey = publicTopicKey('cats')
 
 /** A Gossip that is spoken to by a raw muxer. */
-async function attacked(t: ExecutionContext) {
-  const gossip = new Gossip()
+async function attacked(t: ExecutionContext, limits: Partial<Limits> = {}) {
+  const gossip = new Gossip({ limits })
   t.teardown(() => gossip.close())
   const topic = gossip.join('cats')
   const messages: Message[] = []
@@ -65,10 +65,11 @@ function rawPeer(stream: NoiseSecretStream) {
   }
   let opened = 0
   let closed = 0
+  const id = channelIdOf(crypto, core.topicId, stream.handshakeHash)
   const open = (): Channel => {
     const channel = mux.createChannel({
       protocol: 'hearsay/gossip/1',
-      id: channelIdOf(crypto, core.topicId, stream.handshakeHash),
+      id,
       handshake: RAW,
       messages: Array.from({ length: 12 }, () => ({ encoding: RAW, onmessage() {} })),
       onopen() {
@@ -81,7 +82,7 @@ function rawPeer(stream: NoiseSecretStream) {
     if (channel === null) throw new Error('no channel')
     return channel
   }
-  return { mux, open, hello: () => core.ownHello(binding), opened: () => opened, closed: () => closed }
+  return { mux, id, open, hello: () => core.ownHello(binding), opened: () => opened, closed: () => closed }
 }
 
 test('an honest raw peer is linked, so these tests attack what is there', async t => {
@@ -117,6 +118,16 @@ test('a hello over the limit closes the channel with a warning', async t => {
   await until(() => warnings.length === 1)
   t.regex(warnings[0]?.message ?? '', /100000 bytes, limit is 256/)
   t.false(mine.destroyed)
+})
+
+test('after the back-off the channel is opened again, so that a link is not lost for ever', async t => {
+  const { topic, open, hello, mux, id, closed } = await attacked(t, { proofBackoffMs: 50 })
+  open().open(new Uint8Array(64))
+  await until(() => closed() === 1)
+  // From now on it waits to be asked.
+  mux.pair({ protocol: 'hearsay/gossip/1', id }, () => open().open(hello()))
+  await until(() => topic.peers().length === 1)
+  t.pass()
 })
 
 test('frames that are pipelined after a wrong proof are not interpreted', async t => {

@@ -365,7 +365,23 @@ test('a warning of a wrong proof keeps that peer out; other warnings do not', as
   warn('WARN_GOSSIP_BAD_PROOF', [])
   await off
   t.is(a.peers().length, 0)
+  const { peers } = a.network as unknown as { peers: Map<string, { banned: boolean }> }
+  const known = peers.get(b4a.toString(peer?.remotePublicKey as Uint8Array, 'hex'))
+  t.true(known?.banned)
   await Promise.all([a.destroy(), b.destroy()])
+  t.false(known?.banned)
+})
+
+test('who is announced after we have looked is found all the same', async t => {
+  const topic = b4a.from(createKeyPair().publicKey)
+  const [early, late] = [createNetwork({ bootstrap }), createNetwork({ bootstrap })]
+  for (const network of [early, late]) network.on('connection', stream => stream.on('error', () => {}))
+  await early.join(topic, { server: false, client: true }).flushed()
+  t.is(early.connections.size, 0)
+  late.join(topic, { server: true, client: false }) // it never looks
+  await until(() => early.connections.size === 1, 5000)
+  t.is(early.connections.size, 1)
+  await Promise.all([closeNetwork(early), closeNetwork(late)])
 })
 
 test('a refused peer is let in again when the time is up, and the oldest when the list is full', async t => {

@@ -87,7 +87,7 @@ export class Control {
       const ref = this.#ref(link, ix)
       if (ref === null) return
       if (!this.#mayMiss(ref)) continue
-      repair.told(ref, { to: next - 1 + ahead, isComplete }, { link: link.id, nowMs: clock.nowMs })
+      repair.told(ref, { next, to: next - 1 + ahead, isComplete }, { link: link.id, nowMs: clock.nowMs })
     }
   }
 
@@ -140,7 +140,7 @@ export class Control {
     const { ix, seq0, count } = decoded.value
     const ref = this.#ref(link, ix)
     if (ref === null || !this.#mayMiss(ref)) return
-    repair.told(ref, { to: seq0 + count - 1, isComplete: false }, { link: link.id, nowMs: clock.nowMs })
+    repair.told(ref, { next: 0, to: seq0 + count - 1, isComplete: false }, { link: link.id, nowMs: clock.nowMs })
   }
 
   // Ours can't be missing; what nobody may send, or lies in the future, isn't asked for.

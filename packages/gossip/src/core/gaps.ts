@@ -18,8 +18,10 @@ export interface Gap {
   to: number
   /** Links that have it, they say; in order of arrival. */
   holders: readonly LinkId[]
-  /** Links that said MISS. */
+  /** Links that said MISS, but may get it later. */
   missed: readonly LinkId[]
+  /** Links that had it, and don't have it any more. */
+  gone: readonly LinkId[]
   /** Link that has been asked; null: none. */
   askedOf: LinkId | null
   /** When, if the first answer to it tells the round trip; null: an answer might belong to an earlier question. */
@@ -93,12 +95,16 @@ export class Gaps {
     return found
   }
 
-  /** Adds what lies between the end and `to`, because somebody claims to have it. Not if there is no room. */
+  /**
+   * Adds what lies between the end and `to`, because somebody claims to have it. Not if there is no room. The window must
+   * have been scanned up to its top, else accepted seqs would be taken for missing.
+   */
   claim(to: number): void {
     if (to < this.#end) return
     const last = this.#list.at(-1)
     // Claims that grow while we wait are one gap. Not if somebody lacks the old part: it may have the new one.
-    if (last !== undefined && last.to === this.#end - 1 && last.missed.length === 0) last.to = to
+    const isGrowing = last?.to === this.#end - 1 && last.missed.length + last.gone.length === 0
+    if (last !== undefined && isGrowing) last.to = to
     else if (this.#list.length < this.#limits.maxGaps) this.#push(this.#end, to)
     else return
     this.#end = to + 1
@@ -149,6 +155,7 @@ export class Gaps {
       to,
       holders: [],
       missed: [],
+      gone: [],
       askedOf: null,
       timedMs: null,
       askedTo: -1,

@@ -8,7 +8,8 @@
  *   asked   --filled-----------------------------------> idle
  *   asked   --MISS, q is gone--------------------------> asked(next holder)   at once
  *   asked   --max(wantTimeoutMs, 2 rtt), doubling------> asked(next holder)
- *   asked   --nobody left, or 3 rounds in silence------> waiting              until a HAVE names a holder
+ *   asked   --nobody left------------------------------> waiting              until a HAVE names a holder
+ *   asked   --3 s and 3 rounds in silence--------------> waiting              asked again every second
  *   waiting --next higher batch expired----------------> given up
  *   waiting --later batches can't be accepted over it--> given up             see `mayAccept`
  *
@@ -187,12 +188,13 @@ export class Repair {
   /**
    * A link told its watermark.
    *
+   * @param told.next - Its watermark + 1; 0 if only single batches are announced.
    * @param told.to - Highest seq that it accepted; -1: none.
    * @param told.isComplete - It told all it has, so an earlier MISS of it may be out of date.
    */
   told(
     ref: AuthorRef,
-    told: { to: number; isComplete: boolean },
+    told: { next: number; to: number; isComplete: boolean },
     from: { link: LinkId; nowMs: number }
   ): void {
     const entry = this.#table.get(ref) ?? null
@@ -202,8 +204,10 @@ export class Repair {
     const patient = known ?? this.#patient(ref, entry, from.link, from.nowMs)
     if (patient === undefined) return
     const nextAtMs = from.nowMs + this.#limits.haveDelayMs
-    if (told.isComplete) {
-      for (const gap of patient.gaps.list) gap.missed = gap.missed.filter(link => link !== from.link)
+    for (const gap of patient.gaps.list) {
+      // Its watermark passed the gap since its MISS: it has what it lacked.
+      if (gap.from < told.next) gap.missed = gap.missed.filter(link => link !== from.link)
+      if (told.isComplete) gap.gone = gap.gone.filter(link => link !== from.link)
     }
     this.#claim(patient, from.link, { to: told.to, nextAtMs })
     this.#tidy(patient)
@@ -220,7 +224,8 @@ export class Repair {
     }
     const to = Math.max(range.from + range.count, range.floor) - 1
     for (const gap of patient.gaps.isolate(range.from, to)) {
-      gap.missed = [...gap.missed, link].slice(-2 * this.#limits.maxHolders)
+      const list = range.reason === 'not-cached' ? 'missed' : 'gone'
+      if (!gap[list].includes(link)) gap[list] = [...gap[list], link].slice(-this.#limits.maxLinks)
       gap.holders = gap.holders.filter(holder => holder !== link)
       if (gap.askedOf === link) this.#askNow(gap, nowMs)
     }
@@ -251,7 +256,12 @@ export class Repair {
       for (const gap of patient.gaps.list) {
         gap.holders = gap.holders.filter(holder => holder !== link)
         gap.missed = gap.missed.filter(holder => holder !== link)
-        if (gap.askedOf === link) this.#askNow(gap, nowMs)
+        gap.gone = gap.gone.filter(holder => holder !== link)
+        if (gap.askedOf !== link) continue
+        // That it didn't answer says nothing: it couldn't.
+        gap.tries = 0
+        gap.firstAskedMs = Number.POSITIVE_INFINITY
+        this.#askNow(gap, nowMs)
       }
     }
     this.#strangersOf.delete(link)
@@ -301,9 +311,10 @@ export class Repair {
   #earliest(times: Times): number {
     let nextAtMs = Number.POSITIVE_INFINITY
     for (const patient of this.#patients.values()) {
-      for (const gap of patient.gaps.list) {
-        nextAtMs = Math.min(nextAtMs, gap.nextAtMs, times.nowMs + Math.max(1, gap.expiresMs - times.highMs + 1))
-      }
+      for (const gap of patient.gaps.list) nextAtMs = Math.min(nextAtMs, gap.nextAtMs)
+      // Only the lowest is given up (R4).
+      const expiresMs = patient.gaps.list[0]?.expiresMs ?? Number.POSITIVE_INFINITY
+      nextAtMs = Math.min(nextAtMs, times.nowMs + Math.max(1, expiresMs - times.highMs + 1))
       if (patient.entry === null) nextAtMs = Math.min(nextAtMs, patient.sinceMs + this.#limits.maxTtlMs + 1)
     }
     return nextAtMs
@@ -346,15 +357,17 @@ export class Repair {
   }
 
   #claim(patient: Patient, link: LinkId, what: { to: number; nextAtMs: number }): void {
-    patient.gaps.claim(what.to)
-    for (const gap of patient.gaps.list) {
+    const { gaps, entry } = patient
+    if (entry !== null) gaps.scan(entry.window)
+    if (gaps.end > (entry?.window.top ?? -1)) gaps.claim(what.to)
+    for (const gap of gaps.list) {
       if (gap.from > what.to) break
       this.#addHolder(gap, link, what.nextAtMs)
     }
   }
 
   #addHolder(gap: Gap, link: LinkId, nextAtMs: number): void {
-    if (gap.missed.includes(link)) return
+    if (gap.missed.includes(link) || gap.gone.includes(link)) return
     if (!gap.holders.includes(link)) {
       gap.holders = [...gap.holders, link].slice(-this.#limits.maxHolders)
     }
@@ -379,6 +392,7 @@ export class Repair {
     // Who answers is asked for the rest, too.
     gap.holders = [askedOf, ...gap.holders.filter(link => link !== askedOf)]
     gap.tries = 0
+    gap.firstAskedMs = nowMs
     gap.timedMs = null
     if (gap.from > gap.askedTo) this.#askNow(gap, nowMs)
     else this.#arm(gap, nowMs + this.#timeoutMs(gap))
@@ -416,16 +430,18 @@ export class Repair {
     }
   }
 
-  // Whom to ask; null: nobody, and the gap waits for news.
+  // Whom to ask; null: nobody now.
   #choose(patient: Patient, gap: Gap, nowMs: number): LinkId | null {
     gap.askedOf = null
     const able = gap.holders.filter(link => this.#helpers(link) !== undefined)
-    const isSilent = gap.firstAskedMs + this.#limits.suspectMs <= nowMs
-    if (able.length === 0 || (gap.tries >= ROUNDS * able.length && (isSilent || !this.#isUrgent(patient)))) {
-      gap.nextAtMs = Number.POSITIVE_INFINITY
-      return null
-    }
-    return able[gap.tries % able.length] as LinkId
+    const isSilent = gap.tries >= ROUNDS * able.length && gap.firstAskedMs + this.#limits.suspectMs <= nowMs
+    if (able.length > 0 && !isSilent) return able[gap.tries % able.length] as LinkId
+    // Answers may have been lost on the way: what is known to exist is asked for again, now and then.
+    const mayWait = able.length > 0 && isProven(patient, gap) && !this.#isUrgent(patient)
+    gap.nextAtMs = mayWait ? nowMs + this.#limits.liveMs : Number.POSITIVE_INFINITY
+    if (mayWait) gap.tries = 0
+    if (mayWait) gap.firstAskedMs = Number.POSITIVE_INFINITY
+    return null
   }
 
   #ask(link: LinkId, list: readonly Ask[], nowMs: number): SeqRange[] {
@@ -481,10 +497,13 @@ export class Repair {
   #isLost(patient: Patient, gap: Gap, times: Times): boolean {
     const isStuck = gap.nextAtMs === Number.POSITIVE_INFINITY
     const { entry } = patient
-    if (entry === null) return isStuck && isProvenOrBelowOthers(patient, gap)
+    if (entry === null) return isStuck && hasFailed(gap) && isProvenOrBelowOthers(patient, gap)
     if (!isProven(patient, gap)) return false
     if (times.highMs > gap.expiresMs) return true
-    return isStuck && (gap.to < entry.toldFrom || this.#isUrgent(patient))
+    if (!isStuck) return false
+    if (gap.to < entry.toldFrom) return true
+    // Nobody there is another matter than nobody who has it.
+    return this.#isUrgent(patient) && hasFailed(gap)
   }
 
   #lose(patient: Patient, span: Span): void {
@@ -529,3 +548,7 @@ function isProvenOrBelowOthers(patient: Patient, gap: Gap): boolean {
 }
 
 const watermarkOf = (patient: Patient): number => patient.entry?.watermark ?? patient.floor - 1
+
+// Somebody was asked, and didn't have it or didn't answer.
+const hasFailed = ({ missed, gone, firstAskedMs }: Gap): boolean =>
+  missed.length + gone.length > 0 || firstAskedMs < Number.POSITIVE_INFINITY

@@ -145,9 +145,8 @@ export class TopicDriver implements TickJob, ChannelTopic {
     this.#channels.set(attachment, new TopicChannel(this.#context, this, { attachment, binding }))
   }
 
-  /** A connection is gone. */
+  /** A connection is gone, and its channels were dropped. */
   forget(attachment: Attachment): void {
-    this.#channels.get(attachment)?.drop()
     this.#channels.delete(attachment)
   }
 

@@ -156,8 +156,7 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
     const host: SubscriptionHost = {
       nowMs: () => this.#context.clock.nowMs(),
       onlost: (range, isSlow) => {
-        if (isSlow) this.#emitLater(() => this.#emit('lag', range))
-        else this.#emitLater(() => this.#emit('gap', range))
+        this.#emitLater(() => this.#emit(isSlow ? 'lag' : 'gap', range))
       },
       onend: subscription => this.#subscriptions.delete(subscription as MessageQueue<T>)
     }
@@ -299,20 +298,21 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
   }
 
   #listener(): DriverListener {
+    const { name } = this
     return {
       ondeliver: delivery => this.#ondeliver(delivery),
       onask: (question, peer) => this.#context.scheduler.later(() => void this.#onask(question, peer)),
-      onlink: (peer, isUp) => this.#onlink(peer, isUp),
-      ongap: ({ author, incarnation, from, to }) => {
-        this.#emitLater(() => this.#emit('gap', { author, incarnation, from, to }))
+      onlink: (peer, isUp, reason) => {
+        this.#context.logger.debug?.({ topic: name, isUp, reason }, isUp ? 'link up' : 'link down')
+        this.#onlink(peer, isUp)
       },
+      ongap: ({ type: _, ...gap }) => this.#emitLater(() => this.#emit('gap', gap)),
       onwarning: error => this.#warn(error)
     }
   }
 
   #ondeliver({ batch, hops, accepted, from }: Delivery): void {
-    if (from === null && this.#options.emitSelf !== true) return
-    if (this.#isLeaving) return
+    if (this.#isLeaving || (from === null && this.#options.emitSelf !== true)) return
     const listeners = this.listenerCount('message')
     if (listeners === 0 && this.#subscriptions.size === 0) return
     this.#emitLater(() => {

@@ -94,10 +94,12 @@ export class Log {
   readonly delivered: Delivered[] = []
   readonly own: Delivered[] = []
   readonly effects: TopicEffect[] = []
+  wakeAtMs = Number.POSITIVE_INFINITY
 
   add(effects: readonly TopicEffect[]): void {
     for (const effect of effects) {
       this.effects.push(effect)
+      if (effect.type === 'wake') this.wakeAtMs = effect.atMs
       if (effect.type === 'deliver')
         (effect.link === null ? this.own : this.delivered).push(...messagesOf(effect))
     }
@@ -179,7 +181,7 @@ export class Rig {
     const untilMs = this.nowMs + ms
     const effects: TopicEffect[] = []
     for (let i = 0; i < 100_000; i++) {
-      const wish = this.log.of('wake').at(-1)?.atMs ?? Number.POSITIVE_INFINITY
+      const wish = this.log.wakeAtMs
       if (wish > untilMs) break
       this.nowMs = Math.max(this.nowMs, wish)
       effects.push(...this.step({ type: 'tick' }))

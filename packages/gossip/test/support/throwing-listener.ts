@@ -19,7 +19,8 @@ const reading = (async () => {
   for await (const { data } of other.messages()) heard.push(data)
 })()
 await until(() => topic.peers().length === 1)
-for (let i = 0; i < 3; i++) await topic.publish(i)
+// Three batches in one write, so that all wait behind the first listener that throws.
+await Promise.all([0, 1, 2].map(i => topic.publish(i, { ttlMs: 1000 * (i + 1) })))
 await until(() => heard.length === 3)
 const peers = other.peers().length
 await Promise.all([a.close(), b.close(), reading])
