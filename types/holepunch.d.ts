@@ -160,6 +160,7 @@ declare module 'hyperswarm' {
     readonly suspended: boolean
     join(topic: Uint8Array, options?: { server?: boolean; client?: boolean; limit?: number }): PeerDiscovery
     leave(topic: Uint8Array): Promise<void>
+    status(topic: Uint8Array): PeerDiscovery | null
     joinPeer(publicKey: Uint8Array): void
     leavePeer(publicKey: Uint8Array): void
     flush(): Promise<boolean>
@@ -264,7 +265,10 @@ declare module 'corestore' {
     unwatch(listener: (core: unknown) => void): void
     list(namespace?: Uint8Array): AsyncIterable<Uint8Array>
     readonly readOnly: boolean
-    createKeyPair(name: string, namespace?: Uint8Array): Promise<{ publicKey: Uint8Array; secretKey: Uint8Array }>
+    createKeyPair(
+      name: string,
+      namespace?: Uint8Array
+    ): Promise<{ publicKey: Uint8Array; secretKey: Uint8Array }>
     staticify(core: Hypercore, options?: object): Promise<Hypercore>
   }
 }

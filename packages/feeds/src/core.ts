@@ -3,6 +3,8 @@
  */
 
 export * from './core/digest.js'
+export { Digest } from './core/digest.js'
+export * from './core/digest-types.js'
 export * from './core/digest-types.js'
 export { FactSet, type FeedRow, slotOf } from './core/fact-set.js'
 export {
@@ -20,5 +22,6 @@ export {
   progressOf,
   SyncGoal
 } from './core/progress.js'
+export * from './core/rows.js'
 export * from './core/rows.js'
 export * from './facts.js'

@@ -20,7 +20,14 @@ export const ENTRY_HEAD_BYTES = 8
 const SEQUENCE_BYTES = 8
 
 /** Kinds of facts, as on disk. Never reused. */
-export const FACT_KINDS = Object.freeze({ record: 1, authorize: 2, deny: 3, quarantine: 4, meta: 5, bulkEnd: 6 })
+export const FACT_KINDS = Object.freeze({
+  record: 1,
+  authorize: 2,
+  deny: 3,
+  quarantine: 4,
+  meta: 5,
+  bulkEnd: 6
+})
 
 /** How a feed's blocks are fetched: 0 all of them, 1 only what is asked for. */
 export type DownloadPolicy = 0 | 1
@@ -281,7 +288,13 @@ function decodeBody(kind: number, body: Uint8Array): Fact | null {
       const version = c.uint.decode(state)
       const cutoff = c.uint.decode(state)
       const flags = c.uint8.decode(state)
-      return { kind: 'deny', feedId, version, cutoff: cutoff === 0 ? null : cutoff - 1, purge: (flags & 1) === 1 }
+      return {
+        kind: 'deny',
+        feedId,
+        version,
+        cutoff: cutoff === 0 ? null : cutoff - 1,
+        purge: (flags & 1) === 1
+      }
     }
     case FACT_KINDS.quarantine:
       return {

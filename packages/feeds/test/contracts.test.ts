@@ -5,11 +5,11 @@ import { readFile } from 'node:fs/promises'
 import { feedKeyOf, feedKeyOfNamespace, fullWriterName } from '@hearsay/feeds'
 import test from 'ava'
 import b4a from 'b4a'
+import { LIMITS } from '#feeds/limits'
+import { connectionOf } from '#feeds/node/connection'
 import { gateOf } from '#feeds/node/gate'
 import { Core, isCorestore } from '#feeds/node/hypercore'
 import { feedNamespaceOf } from '#feeds/node/keys'
-import { connectionOf } from '#feeds/node/connection'
-import { LIMITS } from '#feeds/limits'
 import { keyPairOf } from './support/keys.js'
 import { connectionPair, makeStore } from './support/sets.js'
 
@@ -63,7 +63,9 @@ test('there is one gate per muxer, whichever way it is asked for', t => {
   const gate = gateOf(connectionOf(left).mux, LIMITS)
   t.is(gateOf(connectionOf(left).mux, LIMITS), gate)
   t.not(gateOf(connectionOf(right).mux, LIMITS), gate)
-  const registry = (globalThis as never as { [name: symbol]: WeakMap<object, unknown> })[Symbol.for('hearsay.gates/1')]
+  const registry = (globalThis as never as { [name: symbol]: WeakMap<object, unknown> })[
+    Symbol.for('hearsay.gates/1')
+  ]
   t.is(registry?.get(connectionOf(left).mux), gate)
 })
 

@@ -21,8 +21,14 @@ test('entries of all feeds come with the order of each kept, and end with what i
   for (let i = 0; i < 3; i++) await b.append(b4a.from(`b${i}`))
   await set.authorize(b4a.alloc(32, 1)) // an absent author holds nobody up
   const texts = (await read(set)).map(text)
-  t.deepEqual(texts.filter(x => x.startsWith('a')), Array.from({ length: 100 }, (_, i) => `a${i}`))
-  t.deepEqual(texts.filter(x => x.startsWith('b')), ['b0', 'b1', 'b2'])
+  t.deepEqual(
+    texts.filter(x => x.startsWith('a')),
+    Array.from({ length: 100 }, (_, i) => `a${i}`)
+  )
+  t.deepEqual(
+    texts.filter(x => x.startsWith('b')),
+    ['b0', 'b1', 'b2']
+  )
   t.true(texts.indexOf('b2') < texts.indexOf('a99'), 'the feeds come in turns')
 })
 

@@ -6,16 +6,16 @@ import { once } from 'node:events'
 import { appendFile, mkdir, open, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { LIMITS } from '@hearsay/feeds'
 import type { FeedsError } from '@hearsay/feeds'
-import { FactSet, crc32c, decodeFact, encodeEntry, encodeFact, entryBytesAt } from '@hearsay/feeds/core'
+import { LIMITS } from '@hearsay/feeds'
 import type { Fact } from '@hearsay/feeds/core'
-import test from 'ava'
+import { crc32c, decodeFact, encodeEntry, encodeFact, entryBytesAt, FactSet } from '@hearsay/feeds/core'
 import type { ExecutionContext } from 'ava'
+import test from 'ava'
 import b4a from 'b4a'
 import fc from 'fast-check'
-import { FactLog } from '#feeds/node/fact-log'
 import type { LogFile } from '#feeds/node/fact-log'
+import { FactLog } from '#feeds/node/fact-log'
 import { makeSet, openSet, temporaryFolder } from './support/sets.js'
 
 const SET_ID = b4a.alloc(32, 1)
@@ -26,7 +26,13 @@ function record(text: string): Fact {
 
 async function openLog(path: string, options: { openFile?: (path: string) => Promise<LogFile> } = {}) {
   const facts: Fact[] = []
-  const log = await FactLog.open({ path, setId: SET_ID, limits: LIMITS, replay: fact => facts.push(fact), ...options })
+  const log = await FactLog.open({
+    path,
+    setId: SET_ID,
+    limits: LIMITS,
+    replay: fact => facts.push(fact),
+    ...options
+  })
   return { log, facts }
 }
 
@@ -80,7 +86,10 @@ const anyFact: fc.Arbitrary<Fact> = fc.oneof(
 
 function plain(fact: Fact): object {
   return Object.fromEntries(
-    Object.entries(fact).map(([name, value]) => [name, value instanceof Uint8Array ? b4a.toString(value, 'hex') : value])
+    Object.entries(fact).map(([name, value]) => [
+      name,
+      value instanceof Uint8Array ? b4a.toString(value, 'hex') : value
+    ])
   )
 }
 
@@ -120,7 +129,9 @@ test('what was appended is replayed in order, over several openings, in a file a
 test('facts that come while an entry is written share the next one: few syncs for many facts', async t => {
   const path = await logWith(t, [])
   let syncs = 0
-  const { log } = await openLog(path, { openFile: async file => faulty(file, { onsync: () => void syncs++ }) })
+  const { log } = await openLog(path, {
+    openFile: async file => faulty(file, { onsync: () => void syncs++ })
+  })
   await Promise.all(Array.from({ length: 1_000 }, (_, i) => log.append([record(`${i}`)])))
   await log.close()
   t.is(syncs, 4)
@@ -156,7 +167,11 @@ test('a torn tail or zeros behind the last entry are cut off', async t => {
   const path = await logWith(t, ['a', 'b'])
   const { size } = await stat(path)
   const torn = encodeEntry(2, [encodeFact(record('torn'))])
-  for (const tail of [torn.subarray(0, torn.byteLength - 1), b4a.alloc(4_096), b4a.from([255, 255, 255, 255, 1])]) {
+  for (const tail of [
+    torn.subarray(0, torn.byteLength - 1),
+    b4a.alloc(4_096),
+    b4a.from([255, 255, 255, 255, 1])
+  ]) {
     await appendFile(path, tail)
     t.deepEqual(await textsOf(path), ['a', 'b'])
     t.is((await stat(path)).size, size)
@@ -174,7 +189,9 @@ test('damage in the middle is an error with the offset, at every byte of the fir
     await writeFile(path, damaged)
     const facts: Fact[] = []
     const options = { path, setId: SET_ID, limits: LIMITS, replay: (fact: Fact) => void facts.push(fact) }
-    const error = (await t.throwsAsync(FactLog.open(options), { code: 'ERR_FEEDS_LOG_DAMAGED' })) as FeedsError
+    const error = (await t.throwsAsync(FactLog.open(options), {
+      code: 'ERR_FEEDS_LOG_DAMAGED'
+    })) as FeedsError
     t.is(error.offset, 44)
     t.is(facts.length, 0)
   }
@@ -318,7 +335,8 @@ test('after kill -9 the set is what was acknowledged last, or that and the fact 
       })
     })
     await enough
-    const [, signal] = child.exitCode === null && child.signalCode === null ? await once(child, 'exit') : [0, child.signalCode]
+    const [, signal] =
+      child.exitCode === null && child.signalCode === null ? await once(child, 'exit') : [0, child.signalCode]
     t.is(signal, 'SIGKILL')
     const done = lines.filter(line => line.isDone)
     const last = new Map(done.map(line => [line.key, line.isAuthorized]))
@@ -369,9 +387,11 @@ function merge(facts: readonly FactOfFew[]): FactSet {
 }
 
 test('PF2, PF3: equal facts give equal sets in any order and with repetitions, and no denied feed is authorized', t => {
-  const cases = fc.array(factOfFew, { maxLength: 9 }).chain(facts =>
-    fc.tuple(fc.constant(facts), fc.shuffledSubarray([...facts, ...facts], { minLength: facts.length * 2 }))
-  )
+  const cases = fc
+    .array(factOfFew, { maxLength: 9 })
+    .chain(facts =>
+      fc.tuple(fc.constant(facts), fc.shuffledSubarray([...facts, ...facts], { minLength: facts.length * 2 }))
+    )
   fc.assert(
     fc.property(cases, ([facts, shuffled]) => {
       const one = merge(facts)
@@ -379,7 +399,8 @@ test('PF2, PF3: equal facts give equal sets in any order and with repetitions, a
       for (const feed of [0, 1, 2]) {
         const id = b4a.alloc(32, feed)
         const of = (kind: string) => facts.filter(fact => fact.kind === kind && fact.feed === feed)
-        const versions = (kind: 'authorize' | 'deny') => of(kind).map(fact => (fact.kind === 'quarantine' ? 0 : fact.version))
+        const versions = (kind: 'authorize' | 'deny') =>
+          of(kind).map(fact => (fact.kind === 'quarantine' ? 0 : fact.version))
         const isAllowed = Math.max(-1, ...versions('authorize')) > Math.max(-1, ...versions('deny'))
         t.is(one.isAuthorized(id), isAllowed && of('quarantine').length === 0)
         const lifted = Math.max(-1, ...versions('authorize'))
@@ -424,7 +445,10 @@ test('PF1, PF2: whatever was acknowledged is the set after a restart, over rando
             await set.close()
             set = await openSet(t, folder)
           }
-          t.deepEqual([0, 1, 2].filter(n => set.has(b4a.alloc(32, n))), [...expected].sort())
+          t.deepEqual(
+            [0, 1, 2].filter(n => set.has(b4a.alloc(32, n))),
+            [...expected].sort()
+          )
         }
         await set.close()
       }

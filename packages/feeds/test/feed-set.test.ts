@@ -3,8 +3,8 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FeedSet, feedKeyOf, fullWriterName } from '@hearsay/feeds'
 import type { FeedsError } from '@hearsay/feeds'
+import { FeedSet, feedKeyOf, feedKeyOfNamespace, fullWriterName } from '@hearsay/feeds'
 import test from 'ava'
 import b4a from 'b4a'
 import Corestore from 'corestore'
@@ -178,7 +178,12 @@ test('every spelling of a key is the same object, and an unknown key is not ther
 test('keys and meta are the same after a restart', async t => {
   const folder = await temporaryFolder(t)
   const set = await openSet(t, folder)
-  const meta = { type: 'chat', tags: ['a', 1, null, true], avatar: new Uint8Array([1, 2, 3]), nested: { deep: [{}] } }
+  const meta = {
+    type: 'chat',
+    tags: ['a', 1, null, true],
+    avatar: new Uint8Array([1, 2, 3]),
+    nested: { deep: [{}] }
+  }
   const key = b4a.alloc(32, 5)
   await set.authorize(key, meta)
   const writer = await set.writer('log')
@@ -197,7 +202,9 @@ test('meta that would not come back as it is, or is too large, is refused', asyn
     const error = await t.throwsAsync(set.authorize(key, { value }), { instanceOf: TypeError })
     t.is((error as FeedsError & Error).code, 'ERR_FEEDS_BAD_META')
   }
-  const error = await t.throwsAsync(set.authorize(key, { text: 'x'.repeat(2_000) }), { instanceOf: RangeError })
+  const error = await t.throwsAsync(set.authorize(key, { text: 'x'.repeat(2_000) }), {
+    instanceOf: RangeError
+  })
   t.is(error?.message, 'meta is 2011 bytes, limit is 1024 (maxMetaBytes)')
   t.is(set.size, 0)
 })
@@ -278,6 +285,21 @@ test('a revoke that comes while an authorize is being written wins', async t => 
   const [authorized] = await Promise.allSettled([authorizing, revoking])
   t.is(authorized.status, 'rejected')
   t.false(set.has(key))
+})
+
+test('a revoke that comes while a revival is being written wins, too', async t => {
+  const folder = await temporaryFolder(t)
+  const set = await openSet(t, folder)
+  const key = b4a.alloc(32, 5)
+  await set.authorize(key)
+  await set.revoke(key)
+  const reviving = set.authorize(key)
+  await Promise.resolve()
+  const [revived] = await Promise.allSettled([reviving, set.revoke(key)])
+  t.is(revived.status, 'rejected')
+  t.false(set.has(key))
+  await set.close()
+  t.false((await openSet(t, folder)).has(key))
 })
 
 test('a cutoff is refused, since it is not enforced', async t => {
@@ -386,7 +408,10 @@ test('a second set on one folder, or on one Corestore and namespace, is refused 
 test('sets with different namespaces share a Corestore, and each has its own feeds after a restart', async t => {
   const folder = await temporaryFolder(t)
   const store = new Corestore(folder)
-  const [one, two] = await Promise.all([openSet(t, store, { namespace: 'one' }), openSet(t, store, { namespace: 'two' })])
+  const [one, two] = await Promise.all([
+    openSet(t, store, { namespace: 'one' }),
+    openSet(t, store, { namespace: 'two' })
+  ])
   const first = await one.writer('log')
   const second = await two.writer('log')
   t.notDeepEqual(first.key, second.key)
@@ -549,4 +574,33 @@ test('a sparse feed fetches only what is asked for, and is no part of a goal', a
   await bob.synced()
   t.is(bob.progress()[0]?.state, 'sparse')
   t.false(await feed.has(3))
+})
+
+test('a feed that was signed twice is closed, told once, and stays quarantined after a restart', async t => {
+  const keyPair = keyPairOf(9)
+  const manifest = { version: 1, signers: [{ publicKey: keyPair.publicKey, namespace: b4a.alloc(32, 1) }] }
+  const key = feedKeyOfNamespace(keyPair.publicKey, b4a.alloc(32, 1))
+  const folder = await temporaryFolder(t)
+  const set = await openSet(t, folder)
+  const feed = await set.authorize(key)
+  const forks: unknown[] = []
+  set.on('fork', fork => forks.push(fork))
+  for (const [text, count] of [
+    ['one', 3],
+    ['two', 2]
+  ] as const) {
+    const store = await makeStore(t)
+    const core = store.get({ keyPair, manifest })
+    for (let i = 0; i < count; i++) await core.append(b4a.from(`${text} ${i}`))
+    const [left, right] = connectionPair(t)
+    set.replicate(left)
+    core.replicate(right)
+    if (text === 'one') await until(() => feed.contiguousLength === count)
+  }
+  await until(() => forks.length > 0)
+  t.deepEqual(forks, [{ key, length: 2, fork: 0 }])
+  t.false(set.has(key))
+  await t.throwsAsync(set.authorize(key), { code: 'ERR_FEEDS_NOT_AUTHORIZED' })
+  await set.close()
+  t.false((await openSet(t, folder)).has(key))
 })

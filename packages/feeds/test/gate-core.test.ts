@@ -1,8 +1,9 @@
 /**
  * The gate's state machine by itself: its drawing, and its invariants over random inputs.
  */
-import { GateCore } from '@hearsay/feeds/core'
+
 import type { GateEffect, GateInput } from '@hearsay/feeds/core'
+import { GateCore } from '@hearsay/feeds/core'
 import test from 'ava'
 import fc from 'fast-check'
 
@@ -22,7 +23,10 @@ const detached = (id = 'f', isDone = true): GateInput => ({ kind: 'detached', id
 
 test('what nobody granted is neither opened nor remembered', t => {
   const gate = new GateCore(LIMITS)
-  t.deepEqual(run(gate, [want(), { kind: 'asked', id: 'f' }, opened(), attached(), answered(), detached(), ungrant()]), [])
+  t.deepEqual(
+    run(gate, [want(), { kind: 'asked', id: 'f' }, opened(), attached(), answered(), detached(), ungrant()]),
+    []
+  )
   t.is(gate.counts.entries, 0)
 })
 
@@ -95,7 +99,13 @@ test('a feed that can not be detached in time costs the connection', t => {
 test('at most maxOpening feeds are being opened; the next one starts when one is answered', t => {
   const gate = new GateCore(LIMITS)
   const ids = ['a', 'b', 'c', 'd']
-  t.deepEqual(run(gate, ids.flatMap(id => [grant(id), want(id)])), ['open', 'open'])
+  t.deepEqual(
+    run(
+      gate,
+      ids.flatMap(id => [grant(id), want(id)])
+    ),
+    ['open', 'open']
+  )
   t.deepEqual(gate.counts, { entries: 4, opening: 2 })
   run(gate, [opened('a'), attached('a')])
   t.is(gate.state('c'), 'wanted')

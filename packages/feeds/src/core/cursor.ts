@@ -34,7 +34,10 @@ export function decodeCursor(cursor: unknown): Positions | null {
     const bytes = b4a.from(cursor.replaceAll('-', '+').replaceAll('_', '/'), 'base64')
     if (bytes[0] !== VERSION) return null
     const positions: Positions = new Map()
-    const state = { start: 1, end: bytes.byteLength, buffer: bytes } as never as { start: number; end: number }
+    const state = { start: 1, end: bytes.byteLength, buffer: bytes } as never as {
+      start: number
+      end: number
+    }
     while (state.start < state.end && positions.size < MAX_FEEDS) {
       const key = c.fixed32.decode(state as never)
       positions.set(slotOf(key), c.uint.decode(state as never))

@@ -45,7 +45,6 @@ export function slotOf(id: Uint8Array): string {
 /** See the head of this file. Ids are whatever the caller derives from a feed key, 32 bytes. */
 export class FactSet {
   readonly #rows = new Map<string, FeedRow>()
-  readonly #byKey = new Map<string, string>()
   #authorized = 0
   #generation = 0
 
@@ -83,16 +82,10 @@ export class FactSet {
     }
   }
 
-  /** True if a feed with this key was ever authorized. */
-  knowsKey(key: Uint8Array): boolean {
-    return this.#byKey.has(slotOf(key))
-  }
-
   /** @returns True if the feed became authorized by it. */
   authorize(feedId: Uint8Array, fact: AuthorizeFact): boolean {
     return this.#change(feedId, row => {
       row.key = fact.key
-      this.#byKey.set(slotOf(fact.key), slotOf(feedId))
       const isTie = fact.version === row.allowed && isLarger(fact, row)
       if (fact.version > row.allowed || isTie) {
         row.policy = fact.policy

@@ -150,19 +150,26 @@ export class GateCore {
   #onEntry(entry: GateEntry, input: Exclude<GateInput, { kind: 'tick' | 'grant' }>, nowMs: number): void {
     switch (input.kind) {
       case 'ungrant':
-        return this.#onUngrant(entry, input.holder)
+        this.#onUngrant(entry, input.holder)
+        return
       case 'want':
-        return this.#onWant(entry, input.isInvited, nowMs)
+        this.#onWant(entry, input.isInvited, nowMs)
+        return
       case 'asked':
-        return this.#onAsked(entry)
+        this.#onAsked(entry)
+        return
       case 'opened':
-        return this.#onOpened(entry, input.isOpen)
+        this.#onOpened(entry, input.isOpen)
+        return
       case 'attached':
-        return this.#onAttached(entry, nowMs)
+        this.#onAttached(entry, nowMs)
+        return
       case 'answered':
-        return this.#onAnswered(entry, input.isAccepted)
+        this.#onAnswered(entry, input.isAccepted)
+        return
       case 'detached':
-        return this.#onDetached(entry, input.isDone, nowMs)
+        this.#onDetached(entry, input.isDone, nowMs)
+        return
     }
   }
 
@@ -209,15 +216,24 @@ export class GateCore {
 
   #onOpened(entry: GateEntry, isOpen: boolean): void {
     if (entry.state !== 'opening') return
-    if (entry.holders.size === 0) return this.#delete(entry)
-    if (!isOpen) return this.#enter(entry, 'granted')
+    if (entry.holders.size === 0) {
+      this.#delete(entry)
+      return
+    }
+    if (!isOpen) {
+      this.#enter(entry, 'granted')
+      return
+    }
     this.#enter(entry, 'attaching')
     this.#effects.push({ kind: 'attach', id: entry.id })
   }
 
   #onAttached(entry: GateEntry, nowMs: number): void {
     if (entry.state !== 'attaching') return
-    if (entry.holders.size === 0) return this.#close(entry)
+    if (entry.holders.size === 0) {
+      this.#close(entry)
+      return
+    }
     entry.atMs = nowMs + this.#limits.offerMs
     this.#enter(entry, entry.isAsked ? 'attached' : 'offered')
     entry.isAsked = false
@@ -227,7 +243,8 @@ export class GateCore {
     if (entry.state !== 'offered') return
     if (!isAccepted) {
       entry.isRejected = true
-      return this.#close(entry)
+      this.#close(entry)
+      return
     }
     entry.refusals = 0
     this.#enter(entry, 'attached')
@@ -238,11 +255,15 @@ export class GateCore {
     if (!isDone) this.#effects.push({ kind: 'destroy', id: entry.id })
     const isRejected = entry.isRejected
     entry.isRejected = false
-    if (entry.holders.size === 0) return this.#delete(entry)
+    if (entry.holders.size === 0) {
+      this.#delete(entry)
+      return
+    }
     if (isRejected) {
       const { refusedMs, maxRefusedMs } = this.#limits
       entry.atMs = nowMs + Math.min(maxRefusedMs, refusedMs * 2 ** Math.min(entry.refusals++, 20))
-      return this.#enter(entry, 'refused')
+      this.#enter(entry, 'refused')
+      return
     }
     this.#enter(entry, 'granted')
     if (entry.isWanted) this.#enqueue(entry)

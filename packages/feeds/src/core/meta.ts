@@ -32,16 +32,20 @@ function toPlain(value: unknown, path: string, depth: number, reason: { text: st
   if (depth === 0) return fail(`${path} is nested more than ${MAX_DEPTH} deep`, reason)
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value
   if (typeof value === 'number') {
-    return Number.isFinite(value) && !Object.is(value, -0) ? value : fail(`${path} is not a finite number`, reason)
+    return Number.isFinite(value) && !Object.is(value, -0)
+      ? value
+      : fail(`${path} is not a finite number`, reason)
   }
   if (value instanceof Uint8Array) return { $bytes: b4a.toString(value, 'hex') }
   if (Array.isArray(value)) return value.map((item, i) => toPlain(item, `${path}[${i}]`, depth - 1, reason))
   if (typeof value !== 'object') return fail(`${path} is a ${typeof value}`, reason)
   const prototype = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return fail(`${path} is not a plain object`, reason)
+  if (prototype !== Object.prototype && prototype !== null)
+    return fail(`${path} is not a plain object`, reason)
   const plain: [string, unknown][] = []
   for (const [field, item] of Object.entries(value)) {
-    if (field === '$bytes' || field === '__proto__') return fail(`${path}.${field} is a reserved name`, reason)
+    if (field === '$bytes' || field === '__proto__')
+      return fail(`${path}.${field} is a reserved name`, reason)
     plain.push([field, toPlain(item, `${path}.${field}`, depth - 1, reason)])
   }
   return Object.fromEntries(plain)

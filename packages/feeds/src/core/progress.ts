@@ -65,7 +65,8 @@ export class SyncGoal {
   readonly #goals = new Map<string, { target: number; offer: number }>()
 
   private constructor(statuses: readonly FeedStatus[]) {
-    for (const status of statuses) this.#goals.set(status.id, { target: claimOf(status), offer: status.complete })
+    for (const status of statuses)
+      this.#goals.set(status.id, { target: claimOf(status), offer: status.complete })
   }
 
   /** The goal, or null while a feed is unsettled or a peer has not told its length. */

@@ -24,7 +24,10 @@ export interface EntriesHost<T> {
 const TURN = 64
 
 /** @throws {TypeError} `ERR_FEEDS_BAD_CURSOR`, at once. */
-export function readEntries<T>(host: EntriesHost<T>, options: EntriesOptions): AsyncIterableIterator<FeedEntry<T>> {
+export function readEntries<T>(
+  host: EntriesHost<T>,
+  options: EntriesOptions
+): AsyncIterableIterator<FeedEntry<T>> {
   const since = options.since === undefined ? new Map<string, number>() : decodeCursor(options.since)
   if (since === null) throw typeError('ERR_FEEDS_BAD_CURSOR', 'this cursor was not made by entries()')
   return new Reader(host, options, since).read()

@@ -200,7 +200,11 @@ function replay(bytes: Uint8Array, options: FactLogOptions): Replayed {
     if (size === 0) break
     const sequence = sequenceAt(bytes, end.position)
     if (sequence !== end.sequence) {
-      throw damaged(options.path, end.position, `entry ${end.sequence} was expected, entry ${sequence} is there`)
+      throw damaged(
+        options.path,
+        end.position,
+        `entry ${end.sequence} was expected, entry ${sequence} is there`
+      )
     }
     const entry = decodeEntry(bytes.subarray(end.position, end.position + size))
     if (!entry.ok) throw damaged(options.path, end.position, entry.reason)
@@ -229,7 +233,11 @@ function checkTail(bytes: Uint8Array, end: Replayed, options: FactLogOptions): v
     // Cheapest check first: nearly every offset fails it, so that the checksums don't make this quadratic.
     if (sequence < end.sequence || sequence > most) continue
     if (entryBytesAt(bytes, at, maxEntryBytes) > 0) {
-      throw damaged(options.path, end.position, `entry ${end.sequence} is unreadable, entry ${sequence} follows`)
+      throw damaged(
+        options.path,
+        end.position,
+        `entry ${end.sequence} is unreadable, entry ${sequence} follows`
+      )
     }
   }
 }

@@ -111,11 +111,6 @@ export class FactStore {
     return this.#set.keys()
   }
 
-  /** Changes with every fact about this feed; 0: nothing known. */
-  generation(key: Uint8Array): number {
-    return this.#set.row(this.#idOf(key))?.generation ?? 0
-  }
-
   isQuarantined(key: Uint8Array): boolean {
     return this.#set.row(this.#idOf(key))?.quarantined ?? false
   }
@@ -224,7 +219,11 @@ export class FactStore {
   }
 
   /** A feed that was signed twice: in memory before this returns. @returns As deny(). */
-  quarantine(key: Uint8Array, length: number, fork: number): { wasAuthorized: boolean; logged: Promise<void> } {
+  quarantine(
+    key: Uint8Array,
+    length: number,
+    fork: number
+  ): { wasAuthorized: boolean; logged: Promise<void> } {
     const fact: Fact = { kind: 'quarantine', feedId: this.#idOf(key), fork, length, proof: NO_BYTES }
     const wasAuthorized = this.isAuthorized(key)
     this.#apply(fact)
@@ -304,7 +303,8 @@ export class FactStore {
     if (!encoded.ok) throw typeError('ERR_FEEDS_BAD_META', encoded.reason)
     const bytes = encoded.value.byteLength
     const limit = this.#limits.maxMetaBytes
-    if (bytes > limit) throw rangeError('ERR_FEEDS_BAD_META', `meta is ${bytes} bytes, limit is ${limit} (maxMetaBytes)`)
+    if (bytes > limit)
+      throw rangeError('ERR_FEEDS_BAD_META', `meta is ${bytes} bytes, limit is ${limit} (maxMetaBytes)`)
     return encoded.value
   }
 
@@ -312,7 +312,10 @@ export class FactStore {
     const others = this.#pending.size - Number(this.#pending.has(slot))
     const { maxFeeds } = this.#limits
     if (this.#set.size + others < maxFeeds) return
-    throw new FeedsError('ERR_FEEDS_SET_FULL', `the set has ${this.#set.size} feeds, limit is ${maxFeeds} (maxFeeds)`)
+    throw new FeedsError(
+      'ERR_FEEDS_SET_FULL',
+      `the set has ${this.#set.size} feeds, limit is ${maxFeeds} (maxFeeds)`
+    )
   }
 
   #checkRecord(record: unknown): void {
@@ -326,7 +329,10 @@ export class FactStore {
   #checkVersion(version: number, known: number): void {
     const most = Math.max(known, 0) + this.#limits.maxVersionStep
     if (Number.isSafeInteger(version) && version >= 0 && version <= most) return
-    throw rangeError('ERR_FEEDS_BAD_OPTION', `version is ${version}, limit is ${most} (maxVersionStep above the known one)`)
+    throw rangeError(
+      'ERR_FEEDS_BAD_OPTION',
+      `version is ${version}, limit is ${most} (maxVersionStep above the known one)`
+    )
   }
 }
 

@@ -9,7 +9,7 @@ import { FeedsError } from '../errors.js'
 import type { FeedsLimits } from '../limits.js'
 import type { Feed, FeedSession, Key, ReplicateOptions } from '../types.js'
 import type { Connection } from './connection.js'
-import { type Gate, type GateFeed, gateId, type GateHolder, gateOf } from './gate.js'
+import { type Gate, type GateFeed, type GateHolder, gateId, gateOf } from './gate.js'
 import { errorOf } from './guard.js'
 import { keyBytes, keyId } from './keys.js'
 
@@ -39,6 +39,7 @@ export class SetSession<T> implements FeedSession<T> {
   readonly #replicating = new Set<string>()
   readonly #opening: Promise<boolean>
   readonly #offClose: () => void
+  #isOpen = false
   #isClosed = false
   #closing: Promise<void> | null = null
   asked: FeedSession<T>['asked'] = undefined
@@ -71,9 +72,9 @@ export class SetSession<T> implements FeedSession<T> {
     return this.#connection.binding?.remotePublicKey ?? null
   }
 
-  /** Resolves with true when the set is ready and the connection open; with false if either failed. */
-  opened(): Promise<boolean> {
-    return this.#opening
+  /** Are the set and the connection open, and is everything granted that has to be? */
+  get isOpen(): boolean {
+    return this.#isOpen && !this.#isClosed
   }
 
   /** Does this session grant the feed, and is nothing about it undecided on this connection? */
@@ -134,7 +135,8 @@ export class SetSession<T> implements FeedSession<T> {
     } catch {
       return false // the set tells its own fault; a connection that dies before its handshake is nobody's
     }
-    for (const key of this.#host.keys()) this.added(key)
+    for (const key of [...this.#host.keys()]) this.added(key)
+    this.#isOpen = true
     return true
   }
 
@@ -183,7 +185,9 @@ export class SetSession<T> implements FeedSession<T> {
       this.#grant(feed.key)
       return
     }
-    const message = isInSet ? 'a finder answered with another feed than the one asked for' : 'a finder answered with a feed that is not in the set'
+    const message = isInSet
+      ? 'a finder answered with another feed than the one asked for'
+      : 'a finder answered with a feed that is not in the set'
     this.#host.warn(new FeedsError('WARN_FEEDS_FINDER', message))
   }
 

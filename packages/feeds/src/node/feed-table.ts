@@ -49,7 +49,8 @@ export class FeedTable<T> {
 
   /** Feeds that are open now. */
   *openFeeds(): IterableIterator<OpenFeed<T> & { core: Core }> {
-    for (const feed of this.#feeds.values()) if (feed.core !== null) yield feed as OpenFeed<T> & { core: Core }
+    for (const feed of this.#feeds.values())
+      if (feed.core !== null) yield feed as OpenFeed<T> & { core: Core }
   }
 
   /** Opens a feed, if it isn't open. The caller has checked that it is authorized. */

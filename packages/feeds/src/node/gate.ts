@@ -81,7 +81,7 @@ export class Gate {
   #nextHolder = 1
   #timer: NodeJS.Timeout | null = null
   #askTokens: number
-  #askedAtMs = Date.now()
+  #askedAtMs = performance.now()
   /** Opens of the peer that were refused. */
   refused = 0
 
@@ -133,9 +133,9 @@ export class Gate {
   grant(holder: GateHolder, feed: GateFeed): boolean {
     const id = gateId(feed.discoveryKey)
     if (this.#core.isGrantedBy(id, holder.number)) return false
-    let feeds = this.#feeds.get(id)
-    if (feeds === undefined) this.#feeds.set(id, (feeds = new Map()))
+    const feeds = this.#feeds.get(id) ?? new Map<number, GateFeed>()
     feeds.set(holder.number, feed)
+    this.#feeds.set(id, feeds)
     this.#step({ kind: 'grant', id, holder: holder.number })
     if (this.#core.state(id) === 'attached') holder.changed(id, true)
     return true
@@ -180,7 +180,7 @@ export class Gate {
   }
 
   #step(input: GateInput): void {
-    const nowMs = Date.now()
+    const nowMs = performance.now()
     for (const effect of this.#core.step(input, nowMs)) this.#apply(effect, nowMs)
     if (input.kind !== 'tick') this.#wakeWaiting(input.id)
   }
@@ -205,9 +205,11 @@ export class Gate {
         void this.#detach(effect.id)
         return
       case 'destroy':
-        return this.#destroy(effect.id)
+        this.#destroy(effect.id)
+        return
       case 'wake':
-        return this.#wakeAt(effect.atMs - nowMs)
+        this.#wakeAt(effect.atMs - nowMs)
+        return
     }
   }
 
@@ -336,7 +338,7 @@ export class Gate {
   }
 
   #takeAsk(): boolean {
-    const nowMs = Date.now()
+    const nowMs = performance.now()
     const { asksPerSecond, asksBurst } = this.#limits
     const gained = (Math.max(0, nowMs - this.#askedAtMs) / 1_000) * asksPerSecond
     this.#askTokens = Math.min(asksBurst, this.#askTokens + gained)
@@ -364,7 +366,7 @@ export class Gate {
   }
 
   #warn(id: string, code: FeedsError['code'], message: string, fault?: unknown): void {
-    const nowMs = Date.now()
+    const nowMs = performance.now()
     if (nowMs - (this.#warnedAtMs.get(code) ?? Number.NEGATIVE_INFINITY) < WARN_MS) return
     this.#warnedAtMs.set(code, nowMs)
     const text = id === '' ? message : `${message} (discovery key ${id.slice(0, 8)})`

@@ -218,7 +218,8 @@ export class Core {
   /** Takes the feed off a muxer. Its channels stay open: close them as well, or blocks go on flowing. */
   detach(mux: MuxLike): void {
     const { detachFrom } = this.#root.core.replicator
-    if (typeof detachFrom !== 'function') throw new Error('hypercore changed: its replicator has no detachFrom')
+    if (typeof detachFrom !== 'function')
+      throw new Error('hypercore changed: its replicator has no detachFrom')
     this.#root.core.replicator.detachFrom(mux)
   }
 

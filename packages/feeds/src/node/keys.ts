@@ -19,7 +19,8 @@ const FEED_ID_NAMESPACE = namespaceOf('hearsay/feeds/1/feed-id')
 /** 32 bytes of a key in any spelling. @throws {TypeError} `ERR_FEEDS_BAD_KEY`. */
 export function keyBytes(key: Key): Uint8Array {
   const bytes = tryKeyBytes(key)
-  if (bytes === null) throw typeError('ERR_FEEDS_BAD_KEY', 'a feed key is 32 bytes, 64 hex digits or 52 z-base-32 characters')
+  if (bytes === null)
+    throw typeError('ERR_FEEDS_BAD_KEY', 'a feed key is 32 bytes, 64 hex digits or 52 z-base-32 characters')
   return bytes
 }
 
@@ -102,7 +103,10 @@ export function checkName(name: unknown, maxBytes: number): asserts name is stri
   }
   const bytes = b4a.byteLength(name)
   if (bytes > maxBytes) {
-    throw rangeError('ERR_FEEDS_BAD_NAME', `writer name is ${bytes} bytes, limit is ${maxBytes} (maxNameBytes)`)
+    throw rangeError(
+      'ERR_FEEDS_BAD_NAME',
+      `writer name is ${bytes} bytes, limit is ${maxBytes} (maxNameBytes)`
+    )
   }
   if (tryKeyBytes(name) !== null) {
     throw typeError('ERR_FEEDS_BAD_NAME', 'a writer name must not be spelt like a feed key')

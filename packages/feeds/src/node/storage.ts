@@ -52,7 +52,9 @@ export async function takeLog(folder: string, setId: Uint8Array, isShared: boole
     return take(isShared && isForeign ? own : main, id, folder)
   } catch (cause) {
     if (cause instanceof FeedsError) throw cause
-    throw new FeedsError('ERR_FEEDS_STORAGE', `${home} could not be opened: ${errorOf(cause).message}`, { cause })
+    throw new FeedsError('ERR_FEEDS_STORAGE', `${home} could not be opened: ${errorOf(cause).message}`, {
+      cause
+    })
   }
 }
 
@@ -78,7 +80,9 @@ async function readOrMakeDevice(path: string): Promise<Uint8Array> {
     throw new Error(`it has ${bytes.byteLength} bytes instead of ${DEVICE_BYTES}`)
   } catch (cause) {
     if ((cause as { code?: unknown }).code !== 'ENOENT') {
-      throw new FeedsError('ERR_FEEDS_STORAGE', `${path} could not be read: ${errorOf(cause).message}`, { cause })
+      throw new FeedsError('ERR_FEEDS_STORAGE', `${path} could not be read: ${errorOf(cause).message}`, {
+        cause
+      })
     }
   }
   const device = randomBytes(DEVICE_BYTES)
@@ -115,5 +119,8 @@ async function isThere(path: string): Promise<boolean> {
 /** Corestore moves unknown folders into its `db` when its own CORESTORE file is gone; a set without its log is no set. */
 async function checkNotMoved(folder: string): Promise<void> {
   if (!(await isThere(join(folder, 'db', 'hearsay')))) return
-  throw new FeedsError('ERR_FEEDS_STORAGE', `${join(folder, 'db', 'hearsay')} was moved: move it back to ${folder}`)
+  throw new FeedsError(
+    'ERR_FEEDS_STORAGE',
+    `${join(folder, 'db', 'hearsay')} was moved: move it back to ${folder}`
+  )
 }

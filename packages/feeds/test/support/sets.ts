@@ -4,12 +4,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { InternalOptions } from '#feeds/node/feed-set'
-import { FeedSet } from '@hearsay/feeds'
 import type { FeedSetOptions } from '@hearsay/feeds'
+import { FeedSet } from '@hearsay/feeds'
 import NoiseSecretStream from '@hyperswarm/secret-stream'
 import type { ExecutionContext } from 'ava'
 import Corestore from 'corestore'
+import type { InternalOptions } from '#feeds/node/feed-set'
 
 /** A folder that is deleted after the test. */
 export async function temporaryFolder(t: ExecutionContext): Promise<string> {
