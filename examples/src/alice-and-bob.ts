@@ -1,12 +1,12 @@
 /**
  * Alice writes, Bob reads what she writes while she writes it, over one plain TCP connection.
  *
- *   node alice-and-bob.js alice PARTYKEY PORT STORAGE [LINES]     listens, appends LINES lines (default 5), prints them
+ *   node alice-and-bob.js alice PARTYKEY PORT STORAGE [LINES]     listens (0: any port), appends LINES lines (default 5)
  *   node alice-and-bob.js bob PARTYKEY PORT STORAGE [LINES]       connects, prints the first LINES lines of Alice's feed
  *
  * Both know one party key. Each has a writer of its own; the rules introduce it and take the other's.
  */
-import { createServer, connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Feed } from '@hearsay/feeds'
 import { Party, type PartyRules } from '@hearsay/party'
 
@@ -19,7 +19,7 @@ const lines = Number(count)
 const rules: PartyRules = {
   name: 'alice-and-bob',
   // Both know the party key by now. What is introduced here is known to this peer alone.
-  async handshake({ peer, party }) {
+  async handshake({ peer }) {
     const feed = await party.feeds.writer(role)
     await peer.introduceFeeds({ keys: [feed.key], meta: { name: role } })
     await peer.replicate(feed)
@@ -47,8 +47,11 @@ function speak(socket: Socket, isInitiator: boolean): void {
 
 if (role === 'alice') {
   const feed = await party.feeds.writer('alice')
-  const server = createServer(socket => speak(socket, false)).listen(Number(port), '127.0.0.1')
-  // One line when Bob has arrived, the others while he is reading.
+  const server = createServer(socket => speak(socket, false))
+  server.listen(Number(port), '127.0.0.1', () => {
+    console.log(`listening on ${(server.address() as AddressInfo).port}`)
+  })
+  // Nothing is written before Bob has arrived: all of it reaches him live.
   party.on('peer-add', () => {
     void (async () => {
       for (let line = 1; line <= lines; line++) {
@@ -66,6 +69,6 @@ if (role === 'alice') {
   const alice = await new Promise<Feed>(resolve => {
     party.on('feed', (feed, meta) => meta?.name === 'alice' && resolve(feed))
   })
-  for (let line = 0; line < lines; line++) console.log(`read ${Buffer.from(await alice.get(line)).toString()}`)
+  for (let line = 0; line < lines; line++) console.log(`read ${await alice.get(line)}`)
   await party.close()
 }
