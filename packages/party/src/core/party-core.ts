@@ -1,0 +1,372 @@
+/**
+ * The protocol of a party, sans I/O: who is a peer, whose records count, what is introduced, accepted, granted, denied.
+ *
+ *   step(input, nowMs) -> effects
+ *
+ * It composes one machine per concept, each with its own drawing and invariants:
+ *   connect (with channel) proof, author, rules, LIVE      compare   denials before rules, records and lengths at LIVE
+ *   judge (with introductions, deny) records of others     announce  records of our own, and passing on
+ *   lengths  who holds how much, grants, wants             messages  requests and ephemeral messages
+ *   sync     one-shot synced()
+ *
+ * Invariants, checked by a random-input test after every step: 1. `grant` names only feeds of the set, on channels in
+ * which both sides have spoken. 2. `authorize` comes only from an acceptance of an introduction that is still pending and
+ * not denied. 3. Each peer that was added is removed once; each call is settled once. 4. Before our READY no frame of
+ * ours holds a feed key. 5. All tables are within their bounds.
+ */
+import type { ConnectionBinding } from '@hearsay/gossip/core'
+import b4a from 'b4a'
+import { Announce } from './announce.js'
+import { Compare } from './compare.js'
+import { Connect } from './connect.js'
+import { Denials } from './deny.js'
+import { Judge } from './judge.js'
+import { Lengths } from './lengths.js'
+import { Messages } from './messages.js'
+import { Receive } from './receive.js'
+import { checkOrigin, decodeRecord, type IntroduceBody, type PartyRecord, signRecord } from './records.js'
+import { type ChannelState, CoreState } from './state.js'
+import { Sync } from './sync.js'
+import type { Answer, CallToken, PartyCoreOptions, PartyEffect, PartyInput } from './types.js'
+import { Verdicts } from './verdicts.js'
+
+/** Core of one party. */
+export class PartyCore {
+  readonly #state: CoreState
+  readonly #lengths: Lengths
+  readonly #denials: Denials
+  readonly #announce: Announce
+  readonly #judge: Judge
+  readonly #verdicts: Verdicts
+  readonly #messages: Messages
+  readonly #compare: Compare
+  readonly #connect: Connect
+  readonly #sync: Sync
+  readonly #receive: Receive
+  #wakeAtMs = Number.POSITIVE_INFINITY
+
+  constructor(options: PartyCoreOptions) {
+    const state = new CoreState(options)
+    this.#state = state
+    this.#lengths = new Lengths(state)
+    this.#denials = new Denials(state)
+    this.#announce = new Announce(state, this.#lengths)
+    this.#verdicts = new Verdicts(state, this.#denials, this.#announce)
+    this.#judge = new Judge(state, {
+      denials: this.#denials,
+      announce: this.#announce,
+      verdicts: this.#verdicts
+    })
+    this.#messages = new Messages(state)
+    this.#compare = new Compare(state, this.#lengths, {
+      factsDone: channel => this.#connect.factsDone(channel),
+      records: (from, records, isPushed) =>
+        this.#judge.receive(records, { from, how: isPushed ? 'pushed' : 'pulled', call: 0 })
+    })
+    this.#connect = new Connect(state, {
+      compare: this.#compare,
+      verdicts: this.#verdicts,
+      lengths: this.#lengths,
+      messages: this.#messages,
+      announce: this.#announce
+    })
+    this.#sync = new Sync(state, this.#compare, this.#lengths)
+    this.#receive = new Receive(state, {
+      announce: this.#announce,
+      compare: this.#compare,
+      connect: this.#connect,
+      judge: this.#judge,
+      lengths: this.#lengths,
+      messages: this.#messages,
+      sync: this.#sync
+    })
+    if (options.genesis) this.#addGenesis(options.genesis.founderPublicKey, options.genesis.salt)
+  }
+
+  /** Swarm topic of the party, 32 bytes. */
+  get discoveryKey(): Uint8Array {
+    return this.#state.keys.discoveryKey
+  }
+
+  /** Namespace of the party's own feed sets; never sent. 32 bytes. */
+  get partyId(): Uint8Array {
+    return this.#state.keys.partyId
+  }
+
+  /** Id of the party's channel on a connection, 32 bytes. */
+  channelId(binding: Pick<ConnectionBinding, 'handshakeHash'>): Uint8Array {
+    return this.#state.keys.channelId(binding.handshakeHash)
+  }
+
+  /** Our hello for a connection. */
+  ownHello(binding: ConnectionBinding): Uint8Array {
+    return this.#connect.hello(binding)
+  }
+
+  /** Is this record of `author`, well-formed and signed? For a validator of gossip, which asks before it forwards. */
+  isRecordOf(bytes: Uint8Array, author: Uint8Array): boolean {
+    const record = decodeRecord(bytes)
+    if (!record.ok) return false
+    return b4a.equals(record.value.author, author) && this.#state.book.isAuthentic(record.value)
+  }
+
+  /** Sizes of the tables, for tests and for people who look. */
+  counts(): { channels: number; feeds: number; pending: number; denials: number; records: number } {
+    const { channels, feeds, pending, book } = this.#state
+    return {
+      channels: channels.size,
+      feeds: feeds.size,
+      pending: pending.size,
+      denials: book.size(0),
+      records: book.size(1)
+    }
+  }
+
+  /** Everything happens here. */
+  step(input: PartyInput, nowMs: number): PartyEffect[] {
+    this.#state.nowMs = Math.max(this.#state.nowMs, nowMs)
+    this.#take(input)
+    this.#lengths.flush(false)
+    this.#sync.step()
+    // The timer is spent, also if it came a little too early for anything to happen.
+    if (input.type === 'tick') this.#wakeAtMs = Number.NaN
+    this.#wake()
+    return this.#state.takeEffects()
+  }
+
+  #wake(): void {
+    const atMs = Math.min(
+      this.#connect.nextDeadlineMs(),
+      this.#compare.nextDeadlineMs(),
+      this.#lengths.nextFlushMs(),
+      this.#sync.nextDeadlineMs(),
+      this.#state.pending.nextExpiryMs(),
+      ...Array.from(this.#state.channels.values(), ({ channel }) => channel.calls.nextDeadlineMs())
+    )
+    if (atMs === this.#wakeAtMs) return
+    this.#wakeAtMs = atMs
+    this.#state.emit({ type: 'wake', atMs })
+  }
+
+  #take(input: PartyInput): void {
+    switch (input.type) {
+      case 'channelUp':
+        this.#connect.up(input)
+        return
+      case 'frame':
+        this.#receive.frame(input)
+        return
+      case 'channelDown':
+        this.#sync.dropChannel(input.channel)
+        this.#connect.down(input.channel, 'closed')
+        return
+      case 'blocked':
+      case 'drained':
+        this.#onFlow(input)
+        return
+      case 'tick':
+        this.#onTick()
+        return
+      case 'answer':
+        this.#onAnswer(input.question, input.answer)
+        return
+      case 'logged':
+        this.#onLogged(input.job, input.code)
+        return
+      case 'replayed':
+      case 'feedAdded':
+      case 'feedRemoved':
+      case 'feedLength':
+        this.#onFeeds(input)
+        return
+      default:
+        this.#onApp(input)
+        return
+    }
+  }
+
+  #addGenesis(founder: Uint8Array, salt: Uint8Array): void {
+    // The genesis is checked against the party key and needs no signature, so anybody can write the record.
+    const signer = { author: founder, sign: () => new Uint8Array(0) }
+    const record = signRecord(signer, this.#state.keys, { kind: 'genesis', salt })
+    if (this.#state.book.isAuthentic(record)) this.#state.book.put(record)
+  }
+
+  #onFeeds(input: PartyInput & { type: 'replayed' | 'feedAdded' | 'feedRemoved' | 'feedLength' }): void {
+    switch (input.type) {
+      case 'replayed':
+        for (const bytes of input.records) this.#replay(bytes)
+        return
+      case 'feedAdded':
+        this.#lengths.added(input.feed)
+        return
+      case 'feedRemoved': {
+        const entry = this.#lengths.removed(b4a.toString(input.key, 'hex'))
+        if (entry !== null) this.#verdicts.denied(entry.slotId)
+        return
+      }
+      case 'feedLength':
+        this.#lengths.changed(b4a.toString(input.key, 'hex'), input)
+        return
+    }
+  }
+
+  // Our own log is trusted, but for its signatures nothing would be lost by checking: they were checked before.
+  #replay(bytes: Uint8Array): void {
+    const record = decodeRecord(bytes)
+    if (!record.ok) return
+    this.#state.book.put(record.value)
+    if (record.value.body.kind !== 'introduce') return
+    const introduce = record.value as PartyRecord<IntroduceBody>
+    if (checkOrigin(this.#state.keys, introduce, this.#state.options.feedKeyOf) !== 'own') return
+    const keyId = b4a.toString(introduce.body.keys[0] as Uint8Array, 'hex')
+    this.#state.owners.set(keyId, b4a.toString(introduce.author, 'hex'))
+  }
+
+  #onFlow(input: PartyInput & { type: 'blocked' | 'drained' }): void {
+    const state = this.#state.channels.get(input.channel)
+    if (state === undefined) return
+    state.channel.isBlocked = input.type === 'blocked'
+    this.#compare.drain(state)
+  }
+
+  #onTick(): void {
+    this.#connect.tick()
+    this.#compare.tick()
+    this.#verdicts.expire()
+    this.#messages.expire(call => this.#announce.forget(call))
+  }
+
+  #onAnswer(question: number, answer: Answer): void {
+    switch (answer.about) {
+      case 'handshake':
+        this.#connect.ruled(question, answer.agreed, answer.reason)
+        return
+      case 'introduce':
+        this.#verdicts.ruled(question, answer.verdict, answer.reason)
+        return
+      case 'request':
+        this.#messages.handled(question, answer)
+        return
+    }
+  }
+
+  #onLogged(job: number, code: string | null): void {
+    if (this.#verdicts.logged(job, code) || this.#announce.logged(job, code)) return
+    // A denial of ours is in force already; whoever asked for it wants to know that it is durable.
+    if (job > 0) this.#state.emit({ type: 'done', job, code })
+  }
+
+  #onApp(input: PartyInput): void {
+    switch (input.type) {
+      case 'introduce':
+        this.#announce.introduce(input.introductions, input.job)
+        return
+      case 'withdraw':
+        this.#announce.withdraw(input.keys, input.job)
+        return
+      case 'revoke':
+        this.#onRevoke(input)
+        return
+      case 'decide':
+        this.#verdicts.decide(input.introduction, input.accept, input)
+        return
+      case 'setRules':
+        this.#state.pending.reset()
+        this.#state.book.forgetRefused()
+        this.#compare.restart()
+        this.#verdicts.pump()
+        return
+      case 'gossiped':
+        this.#judge.receive([input.record], {
+          from: this.#channel(input.channel),
+          how: 'gossip',
+          call: 0
+        })
+        return
+      case 'sync':
+        this.#sync.start(input.call)
+        return
+      case 'cancelCall':
+        this.#onCancel(input.call)
+        return
+      case 'close':
+        for (const id of [...this.#state.channels.keys()]) this.#connect.close(id, 'shutdown')
+        return
+      default:
+        this.#onPeer(input)
+        return
+    }
+  }
+
+  #onRevoke(input: PartyInput & { type: 'revoke' }): void {
+    const { key, job, cutoff, reason } = input
+    this.#announce.revoke(this.#denials, { key, job, cutoff, isPurge: input.purge, reason })
+    this.#verdicts.denied(b4a.toString(this.#state.keys.feedSlot(key), 'hex'))
+  }
+
+  #onCancel(call: CallToken): void {
+    this.#sync.cancel(call)
+    this.#announce.forget(call)
+    for (const { channel } of this.#state.channels.values()) channel.calls.cancel(call)
+  }
+
+  #onPeer(input: PartyInput): void {
+    if (!('channel' in input) || input.channel === null) return
+    const state = this.#connect.best(input.channel)
+    switch (input.type) {
+      case 'call':
+        if (state === null || state.channel.author === null) {
+          this.#gone(input.call)
+          return
+        }
+        this.#messages.request(state, { token: input.call, name: input.typeName, ...input })
+        return
+      case 'introduceTo':
+        if (state === null || !this.#mayName(state)) {
+          this.#gone(input.call)
+          return
+        }
+        this.#announce.introduceTo(state, input.introductions, {
+          token: input.call,
+          timeoutMs: input.timeoutMs
+        })
+        return
+      case 'ephemeral':
+        if (state === null || state.channel.isBlocked) return
+        this.#state.send(state, { type: 'ephemeral', name: input.typeName, value: input.value })
+        return
+      case 'replicate': {
+        const isGone = state === null || !this.#mayName(state)
+        const isNew = !isGone && this.#lengths.replicate(state, input.key)
+        this.#state.emit({ type: 'done', job: input.job, code: isGone ? 'ERR_PARTY_CLOSED' : null, isNew })
+        return
+      }
+      case 'refused':
+        this.#onRefused(input)
+        return
+      case 'closePeer':
+        for (const id of this.#connect.siblings(input.channel)) this.#connect.close(id, 'leaving')
+    }
+  }
+
+  // To name a feed to a peer is to agree to it: see channel.ts.
+  #mayName(state: ChannelState): boolean {
+    this.#connect.speak(state)
+    return state.channel.hasSpoken
+  }
+
+  #gone(call: CallToken): void {
+    const message = 'the channel to the peer is closed'
+    this.#state.emit({ type: 'settle', call, result: { ok: false, code: 'ERR_PARTY_CLOSED', message } })
+  }
+
+  #onRefused(input: PartyInput & { type: 'refused' }): void {
+    const state = this.#state.channels.get(input.channel)
+    if (state !== undefined) this.#lengths.refused(state, b4a.toString(input.discoveryKey, 'hex'))
+  }
+
+  #channel(id: number | null): ChannelState | null {
+    return id === null ? null : (this.#state.channels.get(id) ?? null)
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * What the machines of the party core share: the tables, the clock of the step, and the effects made so far.
+ *
+ * Each machine (connect, compare, judge, announce, lengths, messages, sync) owns its decisions and calls the others by
+ * name; `PartyCore` composes them. Nothing here decides anything but how a frame is put on its way.
+ */
+import type { Digest } from '@hearsay/feeds/core'
+import b4a from 'b4a'
+import type { Limits } from '../limits.js'
+import type { Budget } from './budget.js'
+import type { Channel } from './channel.js'
+import { FeedTable } from './feed-table.js'
+import { encodeFrame, frameIndex, type PartyFrame } from './frames.js'
+import { Introductions } from './introductions.js'
+import { PartyKeys } from './keys.js'
+import { RecordBook } from './record-book.js'
+import type {
+  ChannelDownReason,
+  ChannelId,
+  PartyCoreOptions,
+  PartyDropReason,
+  PartyEffect,
+  WarningCode
+} from './types.js'
+
+/** Types of frames that SYNCED counts: what may change how much the peer is missing. */
+export const NEWS: ReadonlySet<string> = new Set(['records', 'introduce', 'lengths'])
+/** A peer with so many points is closed. */
+const DEMERITS_MAX = 100
+
+/** Something that waits until the transport takes more: a frame, or rows to be supplied. */
+export type Bulk =
+  | { type: 'frame'; frame: PartyFrame }
+  | { type: 'supply'; set: 0 | 1 | 2; round: number; rows: Uint8Array; at: number }
+
+/** A channel and what the machines keep about it. */
+export interface ChannelState {
+  readonly channel: Channel
+  /** One comparison per set; sets 1 and 2 from our READY on. */
+  readonly digests: [Digest | null, Digest | null, Digest | null]
+  /** `changes` of each set when it was compared last, and when it may be compared again. */
+  readonly compared: { changes: number; nextMs: number }[]
+  readonly bulk: Bulk[]
+  readonly pushes: Budget
+  readonly ephemerals: Budget
+  readonly lengthFrames: Budget
+  points: number
+  /** Direct introductions that wait until both sides have spoken. */
+  readonly queued: (() => void)[]
+  /** What our SYNCED said last, and when; `stamp` of what it was counted from. */
+  told: { round: number; missing: number; atMs: number; stamp: number } | null
+}
+
+/** Everything that the machines share. */
+export class CoreState {
+  readonly options: PartyCoreOptions
+  readonly limits: Limits
+  readonly keys: PartyKeys
+  readonly authorId: string
+  readonly feeds = new FeedTable()
+  readonly book: RecordBook
+  readonly pending: Introductions
+  readonly channels = new Map<ChannelId, ChannelState>()
+  /** Hex of the author that a feed (hex) was proven to be of. */
+  readonly owners = new Map<string, string>()
+  nowMs = 0
+  #effects: PartyEffect[] = []
+  #nextJob = -1
+  #nextQuestion = 1
+  #close: (id: ChannelId, reason: ChannelDownReason) => void = () => {}
+
+  constructor(options: PartyCoreOptions) {
+    const { crypto, limits } = options
+    this.options = options
+    this.limits = limits
+    this.keys = new PartyKeys(crypto, options.partyKey)
+    this.authorId = b4a.toString(options.author, 'hex')
+    this.book = new RecordBook({
+      crypto,
+      keys: this.keys,
+      maxVerified: limits.maxVerified,
+      maxRefused: limits.maxRefused
+    })
+    this.pending = new Introductions({
+      maxPending: limits.maxPending,
+      maxPendingPerAuthor: limits.maxPendingPerAuthor,
+      maxPendingPerChannel: limits.maxPendingPerPeer,
+      maxRefused: limits.maxRefused,
+      maxRuleCalls: limits.maxRuleCalls,
+      maxRuleCallsPerPeer: limits.maxRuleCallsPerPeer
+    })
+  }
+
+  /** Who closes a channel; set once by the machine that owns their lives. */
+  onClose(close: (id: ChannelId, reason: ChannelDownReason) => void): void {
+    this.#close = close
+  }
+
+  /** Number of a job of the core's own; those of the driver are positive. */
+  newJob(): number {
+    return this.#nextJob--
+  }
+
+  /** Number of a question. */
+  newQuestion(): number {
+    return this.#nextQuestion++
+  }
+
+  /** Adds an effect. */
+  emit(effect: PartyEffect): void {
+    this.#effects.push(effect)
+  }
+
+  /** The effects since the last call, in order. */
+  takeEffects(): PartyEffect[] {
+    const effects = this.#effects
+    this.#effects = []
+    return effects
+  }
+
+  /** Sends a frame now. */
+  send(to: ChannelState, frame: PartyFrame): void {
+    if (to.channel.phase === 'closed') return
+    if (NEWS.has(frame.type)) to.channel.newsSent++
+    this.emit({
+      type: 'send',
+      channel: to.channel.id,
+      kind: frameIndex(frame.type),
+      bytes: encodeFrame(frame)
+    })
+  }
+
+  /** Ends a channel: tells the remote why, frees what it holds. */
+  close(id: ChannelId, reason: ChannelDownReason): void {
+    this.#close(id, reason)
+  }
+
+  /** Counts input that wasn't taken. */
+  drop(channel: ChannelId | null, reason: PartyDropReason): void {
+    this.emit({ type: 'drop', channel, reason })
+  }
+
+  /** Tells the app of remote trouble. */
+  warn(code: WarningCode, channel: ChannelId | null, detail: string): void {
+    this.emit({ type: 'warning', code, channel, detail })
+  }
+
+  /** Charges a peer; enough of it closes the channel. */
+  charge(state: ChannelState, points: number): void {
+    state.points += points
+    if (state.points >= DEMERITS_MAX) this.close(state.channel.id, 'limit')
+  }
+
+  /** May this feed be shown on this channel? */
+  isShared(channel: ChannelId, key: Uint8Array): boolean {
+    return this.options.share?.(channel, key) ?? true
+  }
+
+  /** Channels in which feeds may be named. */
+  *talking(): Iterable<ChannelState> {
+    for (const state of this.channels.values()) if (state.channel.isTalking) yield state
+  }
+
+  /** Channels that are LIVE. */
+  *live(): Iterable<ChannelState> {
+    for (const state of this.channels.values()) if (state.channel.isLive) yield state
+  }
+}

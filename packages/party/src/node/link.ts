@@ -1,0 +1,109 @@
+/**
+ * A party on one connection: the channel of its protocol, and the session of its feeds.
+ *
+ * The stream is the app's: closing a link closes our channel and our session, nothing else. The session exists from the
+ * beginning and denies everything, so that an open that comes too early is refused and remembered instead of lost.
+ */
+import type { FeedSession, FeedSet, Feed as SetFeed } from '@hearsay/feeds'
+import { type Connection, type FrameChannel, openFrameChannel } from '@hearsay/gossip/connection'
+import type { ConnectionBinding } from '@hearsay/gossip/core'
+import { FrameKind } from '../core/frames.js'
+
+const PROTOCOL = 'hearsay/party/1'
+const KINDS = Object.keys(FrameKind).length
+
+/** What a link tells, and asks, its party. */
+export interface LinkHost {
+  /** Resolves when the party can speak; rejects if it never will. */
+  ready(): Promise<void>
+  channelId(binding: ConnectionBinding): Uint8Array
+  hello(binding: ConnectionBinding): Uint8Array
+  readonly maxHelloBytes: number
+  onhello(link: Link, bytes: Uint8Array): void
+  onframe(link: Link, kind: number, bytes: Uint8Array): void
+  onclose(link: Link): void
+  ondrain(link: Link): void
+  onfault(link: Link, fault: unknown): void
+  /** The peer opened a feed that isn't granted. */
+  asked(link: Link, discoveryKey: Uint8Array): Promise<SetFeed | null> | null
+  /** The stream is gone. */
+  ongone(link: Link): void
+}
+
+/** See the head of this file. */
+export class Link {
+  readonly connection: Connection
+  readonly session: FeedSession
+  /** Number of the channel's current opening in the core; 0: it isn't open. */
+  channel = 0
+  /** What the core wants of the session, in its order. */
+  turn: Promise<void> = Promise.resolve()
+  /** Is a 'blocked' outstanding? */
+  isBlocked = false
+  readonly #host: LinkHost
+  readonly #unlisten: () => void
+  #frames: FrameChannel | null = null
+  #isClosed = false
+
+  constructor(connection: Connection, feeds: FeedSet, host: LinkHost) {
+    this.connection = connection
+    this.#host = host
+    this.session = feeds.replicate(connection.mux, { manual: true })
+    this.session.asked = discoveryKey => host.asked(this, discoveryKey)
+    this.#unlisten = connection.onClose(() => this.#onGone())
+    Promise.all([connection.opened(), host.ready()]).then(
+      ([binding]) => this.#open(binding),
+      () => {} // the stream died first, or the party couldn't open: both are heard of elsewhere
+    )
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** Sends a frame; nothing happens if the channel isn't open. */
+  send(kind: number, bytes: Uint8Array): void {
+    this.#frames?.send(kind, bytes)
+  }
+
+  /** The channel's opening is over; it may be opened again by the remote unless `isFinal`. */
+  endChannel(isFinal: boolean): void {
+    this.channel = 0
+    this.isBlocked = false
+    if (!isFinal) return
+    this.#frames?.close()
+    this.#frames = null
+  }
+
+  /** Closes channel and session. The stream stays open. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#unlisten()
+    this.endChannel(true)
+    await this.session.close()
+  }
+
+  #open(binding: ConnectionBinding): void {
+    if (this.#isClosed || this.connection.closed) return
+    const host = this.#host
+    this.#frames = openFrameChannel(this.connection, {
+      protocol: PROTOCOL,
+      id: host.channelId(binding),
+      kinds: KINDS,
+      hello: () => host.hello(binding),
+      maxHelloBytes: host.maxHelloBytes,
+      onhello: bytes => host.onhello(this, bytes),
+      onframe: (kind, bytes) => host.onframe(this, kind, bytes),
+      onclose: () => host.onclose(this),
+      ondrain: () => host.ondrain(this),
+      onfault: fault => host.onfault(this, fault)
+    })
+  }
+
+  #onGone(): void {
+    this.#isClosed = true
+    this.endChannel(true)
+    this.#host.ongone(this)
+  }
+}

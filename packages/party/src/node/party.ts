@@ -1,0 +1,371 @@
+/**
+ * Class Party: a space known by a key, whose members introduce feeds to each other. Start reading here.
+ *
+ * It joins three things: `PartyCore` (the protocol, which decides), a FeedSet (what is authorized, on disk), and a Gossip
+ * (latency over many hops). What the app passes in stays the app's; what is made here is closed here.
+ *
+ * Order of events of a peer: 'peer-add', rules.ready, rules.handshake, then introductions and grants; at the end
+ * 'peer-remove'. Events are emitted after the step that caused them, never inside a guard of the transport.
+ */
+import type { Duplex } from 'node:stream'
+import { FeedSet } from '@hearsay/feeds'
+import { createKeyPair, cryptoFor, Gossip, type Topic, type TopicOptions } from '@hearsay/gossip'
+import { EventEmitter } from 'eventemitter3'
+import { PartyKeys } from '../core/keys.js'
+import { PartyError, rangeError, typeError } from '../errors.js'
+import { keyBytes, keyId } from '../key.js'
+import { LIMITS, type Limits } from '../limits.js'
+import { rules as readyMade } from '../rules.js'
+import type {
+  DuplexLike,
+  FeedMeta,
+  Introducible,
+  Introduction,
+  Key,
+  KeyPair,
+  PartyEvents,
+  PartyLike,
+  PartyOptions,
+  PartyPeer,
+  PartyRules,
+  PartySwarm,
+  RevokeOptions,
+  SyncedResult,
+  WaitOptions
+} from '../types.js'
+import { checkRules } from './ask-rules.js'
+import { Membership } from './membership.js'
+import { keysOf } from './own-introductions.js'
+import { ReplicateStreams } from './replicate.js'
+import { joinSwarm, type SwarmLike } from './swarm.js'
+import { within } from './within.js'
+
+/** See the head of this file. */
+export class Party extends EventEmitter<PartyEvents> implements PartyLike {
+  /** The secret of the members, 32 bytes. Never log it. */
+  readonly key: Uint8Array
+  /** What the DHT is asked for, 32 bytes. Tells nothing of the key. */
+  readonly discoveryKey: Uint8Array
+  /** `discoveryKey` as z-base-32. */
+  readonly id: string
+  /** Local name, never sent. */
+  readonly name: string | null
+  /** Local notes, never sent. */
+  readonly metadata: unknown
+  /** The authorized set. */
+  readonly feeds: FeedSet
+  readonly #options: PartyOptions
+  readonly #limits: Limits
+  readonly #ownsFeeds: boolean
+  readonly #partyKeys: PartyKeys
+  readonly #membership: Membership
+  readonly #streams = new ReplicateStreams()
+  #gossip: Gossip | null
+  #ownsGossip = false
+  #opening: Promise<void> | null = null
+  #closing: Promise<void> | null = null
+  #isOpened = false
+
+  /**
+   * @throws {TypeError | RangeError} `ERR_PARTY_BAD_KEY`, `ERR_PARTY_BAD_OPTION`; of a storage that is none:
+   * `ERR_FEEDS_STORAGE`. Nothing is opened yet.
+   */
+  constructor(options: PartyOptions) {
+    super()
+    checkOptions(options)
+    this.#options = options
+    this.key = Uint8Array.from(keyBytes(options.key)) // not slice(): of a Buffer that is a view
+    this.#limits = mergeLimits(options.limits)
+    this.#partyKeys = new PartyKeys(cryptoFor(createKeyPair(new Uint8Array(32))), this.key)
+    this.discoveryKey = this.#partyKeys.discoveryKey
+    this.id = keyId(this.discoveryKey)
+    this.name = options.name ?? null
+    this.metadata = options.metadata
+    this.#ownsFeeds = options.feeds === undefined
+    this.feeds = this.#feedsOf(options)
+    this.#gossip = (options.gossip as Gossip | undefined) ?? null
+    this.#membership = new Membership({
+      party: this,
+      partyKeys: this.#partyKeys,
+      limits: this.#limits,
+      rules: options.rules ?? readyMade.manual(),
+      genesis: options.genesis ?? null,
+      credential: options.credential,
+      // Never emitted from within a step or a guard: a listener that throws would count as somebody else's fault.
+      emit: tell => queueMicrotask(() => tell(this))
+    })
+    this.ready().catch(() => {}) // whoever calls anything hears of it
+  }
+
+  /** True from ready() until close(). */
+  get opened(): boolean {
+    return this.#isOpened && this.#closing === null
+  }
+
+  get closed(): boolean {
+    return this.#closing !== null
+  }
+
+  /** Members that are connected, proven and bound; each once, however many connections it has. */
+  get peers(): ReadonlySet<PartyPeer> {
+    return this.#membership.peers
+  }
+
+  /** Input of remotes that wasn't taken, by reason. */
+  get drops(): Readonly<Record<string, number>> {
+    return this.#membership.drops
+  }
+
+  /**
+   * The gossip of the party's topics. Made at its first use, if none was passed: with the party's author after ready(),
+   * with `keyPair` before; without either with a fresh author of its own.
+   */
+  get gossip(): Gossip {
+    if (this.#gossip === null) {
+      this.#gossip = new Gossip({ keyPair: this.#options.keyPair ?? this.#setKeyPair() ?? createKeyPair() })
+      this.#ownsGossip = true
+    }
+    return this.#gossip
+  }
+
+  /**
+   * Opens the set. Every other call waits for it.
+   *
+   * @throws Whatever `FeedSet.ready()` rejects with; {PartyError} `ERR_PARTY_CLOSED`.
+   */
+  ready(): Promise<void> {
+    if (this.#closing !== null) return Promise.reject(closedError())
+    this.#opening ??= this.#open()
+    return this.#opening
+  }
+
+  /**
+   * Joins this party on a connection, beside whatever else runs on it; the party's gossip as well. The stream stays the
+   * app's. The same connection twice: the same peer.
+   *
+   * @param stream - Noise stream (as of Hyperswarm), Protomux, or a plain Duplex with `initiator`.
+   * @returns The peer at the other end; in `peers`, with its author, once it has proven the party key.
+   * @throws {TypeError} `ERR_GOSSIP_BAD_STREAM`; {PartyError} `ERR_PARTY_CLOSED`.
+   */
+  attach(stream: DuplexLike, options: { initiator?: boolean } = {}): PartyPeer {
+    if (this.#closing !== null) throw closedError()
+    return this.#membership.attach(stream, options)
+  }
+
+  /**
+   * A stream to be piped into the one of the other side: `a.replicate(true).pipe(b.replicate(false)).pipe(…)`, or over
+   * any transport. Encrypted by Noise.
+   *
+   * @param isInitiator - True on one side, false on the other.
+   */
+  replicate(isInitiator: boolean): Duplex {
+    if (typeof isInitiator !== 'boolean') {
+      throw typeError('ERR_PARTY_BAD_OPTION', 'replicate() takes true on one side and false on the other')
+    }
+    const { inner, outer } = this.#streams.make()
+    this.attach(inner, { initiator: isInitiator })
+    return outer
+  }
+
+  /** Meets members by Hyperswarm: announces the discovery key, attaches connections that are there and that come. */
+  join(swarm: SwarmLike): PartySwarm {
+    if (this.#closing !== null) throw closedError()
+    return joinSwarm(swarm, {
+      topic: this.discoveryKey,
+      attach: stream => this.attach(stream),
+      warn: error => this.emit('warning', error)
+    })
+  }
+
+  /**
+   * Tells all members of feeds: signed, logged, gossiped, and repeated to whoever joins later. Feeds that aren't in the
+   * set are authorized first. Resolves when that is durable and handed over; not when somebody accepted.
+   *
+   * @throws {TypeError} `ERR_PARTY_BAD_KEY`; {PartyError} `ERR_PARTY_TOO_LARGE`, `ERR_PARTY_STORAGE`, `ERR_PARTY_CLOSED`.
+   */
+  async introduce(what: Introducible | Iterable<Introducible>, meta?: FeedMeta): Promise<void> {
+    await this.ready()
+    await this.#membership.introduce(await keysOf(what), meta)
+  }
+
+  /** Takes introductions of ours back. No revocation: feeds stay authorized wherever they were accepted. */
+  async withdraw(what: Introducible | Iterable<Introducible>): Promise<void> {
+    const bundles = await keysOf(what)
+    await this.ready()
+    await this.#membership.withdraw(bundles.map(bundle => bundle.keys[0] as Uint8Array))
+  }
+
+  /**
+   * Introductions that wait for a decision: those that are pending, then each new one. Ends at close(), by `break`, or
+   * rejects with the reason of `signal`.
+   */
+  introductions(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<Introduction> {
+    return this.#membership.introductions(options.signal)
+  }
+
+  /**
+   * Revokes a feed here, durably, and tells all members. Whose word counts with them is their rules' decision: by default
+   * the founder's and the feed's own author's.
+   *
+   * @throws {TypeError | RangeError} `ERR_PARTY_BAD_KEY`, `ERR_PARTY_TOO_LARGE`; {PartyError} `ERR_PARTY_STORAGE`.
+   */
+  async revoke(key: Key, options: RevokeOptions = {}): Promise<void> {
+    const bytes = keyBytes(key)
+    if (options.cutoff !== undefined) {
+      throw rangeError(
+        'ERR_PARTY_BAD_OPTION',
+        'cutoff is not enforced by this release, so it is not accepted'
+      )
+    }
+    await this.ready()
+    await this.#membership.revoke(bytes, options)
+  }
+
+  /**
+   * Takes other rules from now on: what is pending or was rejected is asked again, what was accepted stays.
+   *
+   * @throws {TypeError} `ERR_PARTY_BAD_OPTION`.
+   */
+  setRules(rules: PartyRules): void {
+    checkRules(rules)
+    this.#membership.setRules(rules)
+  }
+
+  /**
+   * A topic of the party: only members can find it, and only peers that the rules agreed to are admitted.
+   *
+   * @param name - 1 byte at least; no name can meet the party's own topics.
+   */
+  topic<T = unknown>(name: string, options: TopicOptions<T> & { durable?: false } = {}): Topic<T> {
+    if (this.#closing !== null) throw closedError()
+    if (typeof name !== 'string' || name.length === 0) {
+      throw typeError('ERR_PARTY_BAD_OPTION', 'the name of a topic is a string that is not empty')
+    }
+    const { admit } = options
+    return this.gossip.join<T>(this.#partyKeys.appTopicKey(name), {
+      ...options,
+      admit: async peer => (await this.#membership.isLive(peer)) && ((await admit?.(peer)) ?? true)
+    })
+  }
+
+  /**
+   * Waits until this node and its peers are up to date: sets compared, introductions judged, blocks here and there. The
+   * goal is fixed when that begins, so it ends. Without a peer it waits for one.
+   *
+   * @returns Feeds that grew while it ran, and the blocks that came.
+   * @throws {PartyError} `ERR_PARTY_TIMEOUT` after `timeoutMs`, `ERR_PARTY_CLOSED`; the reason of `signal`.
+   */
+  async synced(options: WaitOptions = {}): Promise<SyncedResult> {
+    options.signal?.throwIfAborted()
+    const { timeoutMs } = options
+    const startMs = performance.now()
+    const timeout = (): PartyError =>
+      new PartyError('ERR_PARTY_TIMEOUT', `not up to date within ${timeoutMs} ms (timeoutMs)`)
+    if (timeoutMs === undefined) await this.ready()
+    else if (
+      !(await within(
+        this.ready().then(() => true),
+        timeoutMs,
+        false
+      ))
+    )
+      throw timeout()
+    const leftMs =
+      timeoutMs === undefined ? undefined : Math.max(0, timeoutMs - (performance.now() - startMs))
+    return this.#membership.synced({ signal: options.signal, timeoutMs: leftMs })
+  }
+
+  /** Says goodbye, ends what is ours, leaves what was passed in. Idempotent; takes a few seconds at most. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** As close(). */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** What may be shown and logged: no key but the discovery key's text. */
+  toJSON(): object {
+    return {
+      id: this.id,
+      name: this.name,
+      metadata: this.metadata ?? null,
+      rules: this.#membership.rulesName,
+      feeds: this.feeds.size,
+      peers: this.peers.size,
+      opened: this.opened,
+      closed: this.closed
+    }
+  }
+
+  /** For `console.log`: as toJSON(), since the object itself holds the key. */
+  [Symbol.for('nodejs.util.inspect.custom')](): object {
+    return this.toJSON()
+  }
+
+  async #open(): Promise<void> {
+    await this.feeds.ready()
+    const keyPair = this.#options.keyPair ?? this.#setKeyPair()
+    if (keyPair === null) throw new PartyError('ERR_PARTY_STORAGE', 'the set has no author')
+    await this.#membership.open(this.feeds, keyPair, this.gossip)
+    this.#isOpened = true
+  }
+
+  #setKeyPair(): KeyPair | null {
+    try {
+      return this.feeds.authorKeyPair()
+    } catch {
+      return null // it isn't open yet
+    }
+  }
+
+  #feedsOf(options: PartyOptions): FeedSet {
+    if (options.feeds !== undefined) return options.feeds as unknown as FeedSet
+    const { keyPair } = options
+    return new FeedSet(options.storage as string, {
+      namespace: this.#partyKeys.partyId,
+      ...(keyPair === undefined ? {} : { keyPair })
+    })
+  }
+
+  async #close(): Promise<void> {
+    await this.#opening?.catch(() => {})
+    await this.#membership.close()
+    if (this.#ownsGossip) await this.#gossip?.close()
+    if (this.#ownsFeeds) await this.feeds.close()
+    await this.#streams.close(this.#limits.closeDeadlineMs)
+    this.emit('close')
+  }
+}
+
+function closedError(): PartyError {
+  return new PartyError('ERR_PARTY_CLOSED', 'the party is closed')
+}
+
+function checkOptions(options: PartyOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw typeError('ERR_PARTY_BAD_OPTION', 'a party needs { key, storage } or { key, feeds }')
+  }
+  keyBytes(options.key)
+  if (options.feeds === undefined && options.storage === undefined) {
+    throw typeError('ERR_PARTY_BAD_OPTION', 'a party needs a storage or a set of feeds')
+  }
+  if (options.rules !== undefined) checkRules(options.rules)
+  const { keyPair } = options
+  const isPair = keyPair?.publicKey?.byteLength === 32 && keyPair?.secretKey?.byteLength === 64
+  if (keyPair !== undefined && !isPair) {
+    throw typeError('ERR_PARTY_BAD_KEY', 'keyPair needs a publicKey of 32 bytes and a secretKey of 64')
+  }
+}
+
+function mergeLimits(limits: Partial<Limits> = {}): Limits {
+  for (const [name, value] of Object.entries(limits)) {
+    if (!Object.hasOwn(LIMITS, name)) throw typeError('ERR_PARTY_BAD_OPTION', `there is no limit ${name}`)
+    if (typeof value !== 'number' || !(value >= 0)) {
+      throw rangeError('ERR_PARTY_BAD_OPTION', `${name} is ${value}, it must be a number from 0`)
+    }
+  }
+  return { ...LIMITS, ...limits }
+}

@@ -1,0 +1,344 @@
+/**
+ * Public types of this package: what applications see of parties, their members, rules and introductions.
+ *
+ * All of them are structural: a `Feed` is a Hypercore session and a `FeedSetLike` the set of `@hearsay/feeds`, of which
+ * only the members that a party uses or hands on are written here, so that no untyped module is part of our
+ * declarations. Start reading at `PartyOptions` and `PartyRules`.
+ */
+import type { Feed, FeedMeta, FeedProgress } from '@hearsay/feeds'
+import type {
+  DuplexLike,
+  Key,
+  KeyPair,
+  Peer,
+  Published,
+  PublishOptions,
+  Subscription,
+  SubscriptionOptions,
+  TopicEvents,
+  TopicOptions
+} from '@hearsay/gossip'
+import type { Limits } from './limits.js'
+
+export type { Feed, FeedMeta, FeedProgress } from '@hearsay/feeds'
+export type { DuplexLike, Key, KeyPair, Message, TopicEvents, TopicOptions } from '@hearsay/gossip'
+export type { Limits } from './limits.js'
+
+/** A topic of `@hearsay/gossip`. */
+export interface Topic<T = unknown> {
+  readonly name: string
+  readonly discoveryKey: Uint8Array
+  publish(data: T, options?: PublishOptions): Promise<Published>
+  messages(options?: SubscriptionOptions): Subscription<T>
+  peers(): Peer[]
+  leave(): Promise<void>
+  on<E extends keyof TopicEvents<T>>(event: E, listener: TopicEvents<T>[E]): unknown
+  once<E extends keyof TopicEvents<T>>(event: E, listener: TopicEvents<T>[E]): unknown
+  off<E extends keyof TopicEvents<T>>(event: E, listener: TopicEvents<T>[E]): unknown
+}
+
+/** What a `synced()` resolves with: what came while it ran. */
+export interface SyncedResult {
+  feeds: number
+  blocks: number
+}
+
+/** Options of whatever waits for remotes. */
+export interface WaitOptions {
+  signal?: AbortSignal
+  /** Reject with ERR_PARTY_TIMEOUT after so long. */
+  timeoutMs?: number
+}
+
+/** Options of a revocation. */
+export interface RevokeOptions {
+  /** Delete the blocks, too. Default false: what came before the cutoff stays readable. */
+  purge?: boolean
+  /** First block that is revoked; default: all. */
+  cutoff?: number
+  /** Told to the members; at most 128 bytes of UTF-8. */
+  reason?: string
+}
+
+/** Feeds that make one structure. */
+export interface Bundle {
+  /** 'hypercore', 'hyperbee', 'hyperblobs', 'hyperdrive', 'autobase', or the app's own; at most 32 bytes. A hint only. */
+  type: string
+  /** 1 to 64 keys, the most important one first. */
+  keys: readonly Key[]
+}
+
+/** What can be introduced: a feed, its key, a bundle, or an instance that has a `key` (Hyperdrive, Hyperbee, …). */
+export type Introducible = Feed | Key | Bundle | { readonly key: Uint8Array | null }
+
+/** What becomes of an introduction. */
+export type IntroductionState = 'pending' | 'accepted' | 'rejected' | 'ignored'
+
+/** A feed or bundle that a member has told the party of. */
+export interface Introduction {
+  /** First key, 32 bytes. */
+  readonly key: Uint8Array
+  /** All keys of the bundle, 1 to 64. */
+  readonly keys: readonly Uint8Array[]
+  /** `key` as z-base-32. */
+  readonly id: string
+  /** Type of the bundle; empty if it wasn't said. */
+  readonly type: string
+  readonly meta: FeedMeta | null
+  /** Who signed the introduction; verified. Not always who writes the feed. */
+  readonly author: Uint8Array
+  /** Did the author prove that it is the feed's writer, too? */
+  readonly own: boolean
+  /** Version of the record: grows with every change by its author. */
+  readonly seq: number
+  /** The peer that brought it directly; null when it came by gossip. */
+  readonly via: PartyPeer | null
+  readonly state: IntroductionState
+  /** @throws {PartyError} ERR_PARTY_EXPIRED, ERR_PARTY_REVOKED, ERR_PARTY_LIMIT, ERR_PARTY_STORAGE. */
+  accept(): Promise<Feed>
+  reject(reason?: string): void
+}
+
+/** Options of a request. */
+export interface RequestOptions {
+  /** 1,000 to 600,000 ms, default 5,000. */
+  timeoutMs?: number
+  signal?: AbortSignal
+}
+
+/** A message of the app to one peer. `type` has at most 64 bytes; names that begin with 'sys/' are reserved. */
+export interface PeerMessage {
+  type: string
+  value?: unknown
+}
+
+/** Answer to a direct introduction. */
+export interface IntroductionAnswer {
+  accepted: Uint8Array[]
+  rejected: { key: Uint8Array; reason: string }[]
+}
+
+/** A member at the other end of a connection. */
+export interface PartyPeer {
+  /** Its Noise public key, 32 bytes. Not an author key. */
+  readonly remotePublicKey: Uint8Array
+  /** Its author key, 32 bytes; bound to this connection by a signature. */
+  readonly author: Uint8Array
+  readonly party: PartyLike
+  /** Ids (z-base-32 of the feed key) of the feeds that replicate with it now. */
+  readonly replicating: ReadonlySet<string>
+  introduceFeeds(
+    message: { keys: Key[]; meta?: FeedMeta },
+    options?: RequestOptions
+  ): Promise<IntroductionAnswer>
+  /** A grant for this peer alone; false: it was replicating already. */
+  replicate(feed: Feed | Key): Promise<boolean>
+  /** Rejects with the remote's code, or ERR_PARTY_TIMEOUT, ERR_PARTY_CLOSED, ERR_PARTY_BUSY. */
+  request(message: PeerMessage, options?: RequestOptions): Promise<{ type: string; value: unknown }>
+  /** No answer; lost without notice when the peer goes. */
+  sendEphemeralMessage(message: PeerMessage): Promise<void>
+  /** Closes this party's channels with this peer; the stream is the app's. */
+  close(): Promise<void>
+}
+
+/** An introduction as a rule sees it. */
+export interface IntroduceMessage {
+  readonly keys: readonly Uint8Array[]
+  readonly type: string
+  readonly meta: FeedMeta | null
+  readonly author: Uint8Array
+  /** Did the author prove that it is the feed's writer, too? */
+  readonly own: boolean
+  /** When it is a part of a bundle that was accepted before: first key of that bundle. */
+  readonly bundle: Uint8Array | null
+}
+
+/** A revocation or authorization as `admin` sees it. */
+export interface FactMessage {
+  readonly kind: 'revoke' | 'authorize' | 'remove'
+  readonly version: number
+  /** Feed key of an authorize, feed id of a revoke, author of a remove; 32 bytes. */
+  readonly subject: Uint8Array
+  /** First revoked block; null: all, or no revocation. */
+  readonly cutoff: number | null
+}
+
+/** What a rule that judges an introduction may answer: yes, no, these keys only, or nothing: undecided. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a rule that returns nothing leaves the introduction undecided
+export type IntroduceVerdict = boolean | readonly Key[] | null | undefined | void
+
+/** A value, or the promise of one. */
+export type Awaitable<T> = T | Promise<T>
+
+/** An app's judgement. Every method is optional; one that throws or takes over `ruleTimeoutMs` refuses. */
+export interface PartyRules {
+  readonly name?: string
+  /** May this feed be shown to this peer? Default yes. Asked often: keep it cheap. */
+  share?(query: {
+    feed: { readonly key: Uint8Array; readonly meta: FeedMeta | null }
+    peer: PartyPeer
+  }): boolean
+  /** The peer is proven and bound; it isn't admitted yet. */
+  ready?(event: { peer: PartyPeer; party: PartyLike }): Awaitable<unknown>
+  /** Rejecting, throwing or returning false refuses the peer. */
+  handshake?(event: { peer: PartyPeer; party: PartyLike }): Awaitable<unknown>
+  /** The peer asked for a feed that isn't in the set. What is returned must have that discovery key. */
+  findFeed?(query: { peer: PartyPeer; discoveryKey: Uint8Array }): Awaitable<Feed | null | undefined>
+  onIntroduceFeeds?(event: { peer: PartyPeer | null; message: IntroduceMessage }): Awaitable<IntroduceVerdict>
+  onRequest?(event: { peer: PartyPeer; message: PeerMessage }): Awaitable<PeerMessage | null | undefined>
+  onEphemeralMessage?(event: { peer: PartyPeer; message: PeerMessage }): Awaitable<unknown>
+  /** Whose revoke, remove and authorize facts count beside the founder's and the admins'? Default nobody's. */
+  admin?(query: { author: Uint8Array; record: FactMessage }): boolean
+}
+
+/** Bounds of the `open` rules. */
+export interface OpenOptions {
+  /** Default 4,096. */
+  maxFeeds?: number
+  /** Feeds of one author, default 256. */
+  maxPerAuthor?: number
+  /** Default 1 GiB. */
+  maxBytesPerFeed?: number
+}
+
+/** What a member may do; see `rules.invite`. */
+export type Capability = 'read' | 'write' | 'introduce' | 'invite' | 'admin'
+
+/** Options of the `invite` rules. */
+export interface InviteOptions {
+  /** An invite link, or the chain of admissions that was got before. Without it: the founder, or a member of old. */
+  invite?: string | Uint8Array
+  /** Called with the chain when an invite was redeemed; keep it. */
+  onAdmitted?(credential: Uint8Array): void
+}
+
+/** Options of making an invite. */
+export interface MakeInviteOptions {
+  /** Default ['read', 'write']. Never more than one's own. */
+  capabilities?: readonly Capability[]
+  /** How many further admissions may hang on it, 0 to 4; default 0. */
+  depth?: number
+  /** Default 7 days; 0: never expires. */
+  expiresMs?: number
+  /** 1 to 65,535, default 1; 0: unlimited, and nobody has to be online to redeem it. */
+  uses?: number
+}
+
+/** Makes a party key: whoever founded it is its first admin. A bare key has none. */
+export interface Genesis {
+  /** 32 bytes. */
+  readonly founderPublicKey: Uint8Array
+  /** 32 random bytes. */
+  readonly salt: Uint8Array
+}
+
+/** Options of a party. */
+export interface PartyOptions {
+  /** Party key: the secret that its members share. */
+  key: Key
+  /** A folder, or a Corestore (never closed by us). Needed unless `feeds` is given. */
+  storage?: string | object
+  /** An existing set; it keeps its own namespace and stays the app's. */
+  feeds?: FeedSetLike
+  /** An existing Gossip; it stays the app's. */
+  gossip?: GossipLike
+  /** Author key pair; default: that of `feeds` or `gossip`, else a new one that is kept in `storage`. */
+  keyPair?: KeyPair
+  /** Default `rules.manual()`: introductions stay pending, nothing is opened. */
+  rules?: PartyRules
+  /** Proves who founded the party; without it no admin but those that `rules.admin` names. */
+  genesis?: Genesis
+  /** For `rules.invite`: sent to every proven peer; at most 2 KiB. */
+  credential?: Uint8Array
+  /** Local name, never sent. */
+  name?: string
+  /** Local notes, never sent. */
+  metadata?: unknown
+  limits?: Partial<Limits>
+}
+
+/** Events of a party. */
+export interface PartyEvents {
+  introduction: (introduction: Introduction) => void
+  /** Once for each feed that enters the set, local writers included. */
+  feed: (feed: Feed, meta: FeedMeta | null) => void
+  reject: (event: { key: Uint8Array; author: Uint8Array; reason: string }) => void
+  revoke: (key: Uint8Array, reason: string) => void
+  'peer-add': (peer: PartyPeer) => void
+  'peer-remove': (peer: PartyPeer) => void
+  progress: (progress: FeedProgress) => void
+  /** Remote trouble; the party goes on. */
+  warning: (error: Error) => void
+  close: (error?: Error) => void
+}
+
+/** What rules and peers see of their party. */
+export interface PartyLike {
+  readonly key: Uint8Array
+  readonly discoveryKey: Uint8Array
+  /** `discoveryKey` as z-base-32: safe to log. */
+  readonly id: string
+  readonly peers: ReadonlySet<PartyPeer>
+}
+
+/** The members of a FeedSet that name it for an app; what else a party needs of it is between the packages. */
+export interface FeedSetLike {
+  readonly author: Uint8Array
+  has(key: Key): boolean
+  get(keyOrName: Key | string): Feed | null
+}
+
+/** The members of a Gossip that name it for an app. */
+export interface GossipLike {
+  readonly publicKey: Uint8Array
+  attach(stream: DuplexLike, options?: { initiator?: boolean }): unknown
+  join<T = unknown>(topic: string | Uint8Array, options?: TopicOptions<T>): Topic<T>
+}
+
+/** What `join()` returns: one presence on the DHT. */
+export interface PartySwarm {
+  /** All that the DHT knows now was tried. */
+  flushed(): Promise<void>
+  leave(): Promise<void>
+}
+
+/** A reader's place in a durable topic: opaque and printable. */
+export type Cursor = string
+
+/** One message of a durable topic. */
+export interface DurableMessage<T = unknown> {
+  data: T
+  author: Uint8Array
+  /** Feed key that holds it, 32 bytes. */
+  feed: Uint8Array
+  /** Block of the feed. */
+  seq: number
+  /** Unix ms by the author's clock. */
+  createdAt: number
+  /** Resume after this message. */
+  cursor: Cursor
+  /** False: it came from the feed's past, not from gossip or replication just now. */
+  live: boolean
+}
+
+/** What publish() of a durable topic resolves with. */
+export interface DurablePublished {
+  feed: Uint8Array
+  seq: number
+  /** Links that it was handed to now. */
+  peers: number
+}
+
+/** A topic whose messages live in the feeds of their authors. */
+export interface DurableTopic<T = unknown> extends Omit<Topic<T>, 'publish' | 'messages'> {
+  /** `durable: true` waits until it survives a power cut. */
+  publish(data: T, options?: { durable?: boolean; signal?: AbortSignal }): Promise<DurablePublished>
+  /** Per author in order, without gaps, each at most once. */
+  messages(options?: {
+    from?: 'start' | 'now' | Cursor
+    signal?: AbortSignal
+  }): AsyncIterable<DurableMessage<T>>
+}
+
+/** Options of a party's topic. */
+export type PartyTopicOptions<T = unknown> = TopicOptions<T> & { durable?: boolean }
