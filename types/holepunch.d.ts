@@ -322,10 +322,6 @@ declare module 'hypercore-id-encoding' {
   export default idEncoding
 }
 
-declare module 'graceful-goodbye' {
-  export default function goodbye(handler: () => unknown, position?: number): () => void
-}
-
 declare module 'paparam' {
   export interface Part {
     /** Only on flags: may be given several times. */
