@@ -2,9 +2,7 @@
  * @hearsay/feeds/core: the sans-IO cores, for other runtimes, simulators and protocols on top of a set.
  */
 
-export * from './core/digest.js'
 export { Digest } from './core/digest.js'
-export * from './core/digest-types.js'
 export * from './core/digest-types.js'
 export { FactSet, type FeedRow, slotOf } from './core/fact-set.js'
 export {
@@ -22,6 +20,5 @@ export {
   progressOf,
   SyncGoal
 } from './core/progress.js'
-export * from './core/rows.js'
 export * from './core/rows.js'
 export * from './facts.js'

@@ -34,16 +34,21 @@ export type DownloadPolicy = 0 | 1
 
 /** A record of the protocol above; opaque here. */
 export interface RecordFact {
+  /** Number 1 on disk. */
   kind: 'record'
+  /** At most `maxRecordBytes`; kept byte for byte. */
   record: Uint8Array
 }
 
 /** This node allows a feed. */
 export interface AuthorizeFact {
+  /** Number 2 on disk. */
   kind: 'authorize'
   /** 32 bytes. */
   key: Uint8Array
+  /** From 0; counts only above the greatest version that denies the feed. */
   version: number
+  /** How the blocks are fetched. */
   policy: DownloadPolicy
   /** Digest of what led to it, 0 or 32 bytes. */
   evidence: Uint8Array
@@ -51,21 +56,27 @@ export interface AuthorizeFact {
 
 /** This node denies a feed; it names the feed by its keyed hash, so that the log of tombstones tells no feed key. */
 export interface DenyFact {
+  /** Number 3 on disk. */
   kind: 'deny'
   /** 32 bytes. */
   feedId: Uint8Array
+  /** From 0; wins over an authorize of the same version. */
   version: number
   /** Blocks from this length on are invalid; null: no cutoff. */
   cutoff: number | null
+  /** Delete the blocks that are here. */
   purge: boolean
 }
 
 /** A feed that was signed twice for one length. */
 export interface QuarantineFact {
+  /** Number 4 on disk. */
   kind: 'quarantine'
   /** 32 bytes. */
   feedId: Uint8Array
+  /** Hypercore's fork counter of the conflicting signature. */
   fork: number
+  /** Length for which there are two signatures. */
   length: number
   /** At most maxForkProofBytes; may be empty. */
   proof: Uint8Array
@@ -73,9 +84,11 @@ export interface QuarantineFact {
 
 /** What the owner notes about a feed; `origin` is the full writer name of a local writer, else empty. */
 export interface MetaFact {
+  /** Number 5 on disk. */
   kind: 'meta'
   /** 32 bytes. */
   key: Uint8Array
+  /** As `fullWriterName` makes it; empty: not a writer of ours. */
   origin: Uint8Array
   /** As encoded by core/meta. */
   meta: Uint8Array
@@ -83,14 +96,18 @@ export interface MetaFact {
 
 /** Every fact of an earlier bulk import is in the log. */
 export interface BulkEndFact {
+  /** Number 6 on disk. */
   kind: 'bulk-end'
 }
 
+/** What an entry of the log holds: one thing that is true from now on, and that merges with what others say. */
 export type Fact = RecordFact | AuthorizeFact | DenyFact | QuarantineFact | MetaFact | BulkEndFact
 
 /** A decoded entry, and where each fact's bytes lie in it. */
 export interface Entry {
+  /** Number of the entry in its file, from 0 without holes; -1 if it is no safe integer. */
   sequence: number
+  /** In their order; `offset` and `length` in bytes from the start of the entry, kind and length of the fact included. */
   facts: { fact: Fact; offset: number; length: number }[]
 }
 

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * @hearsay/feeds: the authorized set of feeds, and the gate that lets nothing else be replicated.
  */

@@ -32,6 +32,7 @@ export interface FeedsLimits {
   closeMs: number
   /** ms before a feed that a peer refused is offered again; doubles up to maxRefusedMs. */
   refusedMs: number
+  /** ms that such a back-off lasts at most. */
   maxRefusedMs: number
   /** How far a version from outside may be above the known one. */
   maxVersionStep: number

@@ -35,6 +35,7 @@ export interface FeedGetOptions {
   wait?: boolean
   /** ms until a waiting get() rejects; 0: never. */
   timeout?: number
+  /** For this block alone; default that of the session. */
   valueEncoding?: FeedEncoding
 }
 
@@ -51,37 +52,55 @@ export interface Feed<T = unknown> {
   readonly discoveryKey: Uint8Array
   /** `key` as z-base-32. */
   readonly id: string
+  /** Can this session append? True only for writers of this set. */
   readonly writable: boolean
   /** Blocks, as far as we know. */
   readonly length: number
   /** How many blocks from the first one on are here without a hole. */
   readonly contiguousLength: number
+  /** Bytes of all `length` blocks, here or not. */
   readonly byteLength: number
+  /** Grows when the author truncates the feed; a writer of ours never does. */
   readonly fork: number
+  /** Is ready() done? */
   readonly opened: boolean
+  /** Was this session closed? */
   readonly closed: boolean
+  /** Hypercore's own objects, one per connection that replicates it; for looking only. */
   // biome-ignore lint/suspicious/noExplicitAny: peers of a foreign class
   readonly peers: any[]
+  /** Opens it; every other method waits for that, the getters don't. */
   ready(): Promise<void>
   /** Ends this session; the feed stays in the set, and the next get(key) gives a new session. */
   close(): Promise<void>
+  /** Adds one block, or several in one step, at the end; resolves with the new lengths. Not yet safe from a power cut: flush(). */
   append(blocks: T | readonly T[], options?: object): Promise<{ length: number; byteLength: number }>
   /** The block at `index`, null only with `wait: false`. */
   get(index: number, options?: FeedGetOptions): Promise<T>
+  /** Are all blocks from `start` to before `end` here? Default end: `start + 1`. */
   has(start: number, end?: number): Promise<boolean>
+  /** Asks the peers for a greater length; true: it grew. `wait: false` only looks at what they have told. */
   update(options?: { wait?: boolean }): Promise<boolean>
+  /** Deletes the blocks from `start` to before `end` from the disk. They can be fetched again; the length stays. */
   clear(start: number, end?: number): Promise<unknown>
+  /** Fetches a range, or single `blocks`; `end: -1`: and all that is ever appended. Goes on until `destroy()`. */
   download(range?: { start?: number; end?: number; linear?: boolean; blocks?: number[] }): {
     done(): Promise<void>
     destroy(): void
   }
+  /** The blocks in order, waiting for those that aren't here; ends at the length of now, with `live: true` never. */
   createReadStream(options?: object): AsyncIterable<T>
+  /** One more session, closed on its own. */
   session(options?: object): Feed<T>
+  /** A session whose length stays that of now. */
   snapshot(options?: object): Feed<T>
+  /** Listens to Hypercore's events, such as 'append', 'download', 'close'. */
   // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
   on(event: string, listener: (...args: any[]) => void): this
+  /** As `on`, for the next one only. */
   // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
   once(event: string, listener: (...args: any[]) => void): this
+  /** Takes a listener off again. */
   // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
   off(event: string, listener: (...args: any[]) => void): this
 }
@@ -96,6 +115,18 @@ export interface CorestoreLike {
   namespace(name: any): any
   // biome-ignore lint/suspicious/noExplicitAny: a foreign class
   replicate(stream: any): any
+}
+
+/**
+ * An AbortSignal, described as far as it is used: every real one fits, and no library of types is needed to name it.
+ * Once aborted it stays so, and what waited for it rejects with its `reason`.
+ */
+export interface AbortSignalLike {
+  readonly aborted: boolean
+  readonly reason: unknown
+  throwIfAborted(): void
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void
+  removeEventListener(type: 'abort', listener: () => void): void
 }
 
 /** Any duplex byte stream; or a Noise stream or Protomux, which are recognised. */
@@ -168,6 +199,7 @@ export interface ReplicateOptions<T = unknown> {
 export interface FeedSession<T = unknown> {
   /** Ids (z-base-32 of the feed key) of the feeds of this session that are attached now. */
   readonly replicating: ReadonlySet<string>
+  /** True once close() was called, the set closed, or the connection died. */
   readonly closed: boolean
   /** Noise key of the peer; null before the handshake. */
   readonly remotePublicKey: Uint8Array | null
@@ -200,6 +232,7 @@ export interface FeedSession<T = unknown> {
 
 /** What is known about the replication of a feed. */
 export interface FeedProgress {
+  /** 32 bytes. */
   key: Uint8Array
   /** `key` as z-base-32. */
   id: string
@@ -223,9 +256,11 @@ export type Cursor = string
 
 /** One block of one feed. */
 export interface FeedEntry<T = unknown> {
+  /** A session of the set; not the reader's to close. */
   feed: Feed<T>
   /** Index of the block in its feed. */
   seq: number
+  /** The block, decoded by the set's `valueEncoding`. */
   value: T
   /** Everything that was delivered up to this entry, itself included. */
   readonly cursor: Cursor
@@ -237,13 +272,17 @@ export interface EntriesOptions {
   live?: boolean
   /** Start behind this cursor. */
   since?: Cursor
-  signal?: AbortSignal
+  /** Ends the iteration: the next entry rejects with the signal's reason. */
+  signal?: AbortSignalLike
 }
 
 /** Evidence that a feed was signed twice for one length. */
 export interface ForkProof {
+  /** Key of the feed, 32 bytes. It isn't replicated any more. */
   key: Uint8Array
+  /** Length for which there are two signatures. */
   length: number
+  /** Hypercore's fork counter of the conflicting one. */
   fork: number
 }
 
@@ -251,10 +290,16 @@ export interface ForkProof {
 export interface FeedSetEvents<T = unknown> {
   /** A feed entered the set: once for each feed and run, local writers and replayed ones included. */
   authorize: (feed: Feed<T>, meta: FeedMeta | null) => void
+  /** A feed that was authorized is so no more; `reason` as revoke() got it. */
   revoke: (key: Uint8Array, reason: string | null) => void
+  /** A feed got longer, by us or by its author; the blocks may not be here yet. */
   append: (feed: Feed<T>) => void
+  /** Something moved: at most once per feed and `limits.progressMs`. */
   progress: (progress: FeedProgress) => void
+  /** A feed was signed twice for one length. */
   fork: (proof: ForkProof) => void
+  /** Trouble that the set survives; `code` begins with 'WARN_FEEDS_', or is that of a failed job. */
   warning: (error: FeedsError) => void
+  /** All is closed. The error if the set ended by itself, null after close(). The last event. */
   close: (error: FeedsError | null) => void
 }

@@ -21,9 +21,18 @@ export { BatchDigester, batchDigest, decodePayloads, encodePayloads } from './co
 export { Egress, type EgressSignal } from './core/egress.js'
 export { FrameWriter, sizeOf, type WrittenFrame } from './core/frame-writer.js'
 export * from './core/frames.js'
-export { decodeHello, encodeHello, type Hello, ownHello, verifyHello } from './core/hello.js'
+export {
+  decodeHello,
+  encodeHello,
+  FEATURE_DURABLE,
+  FEATURE_OFFER,
+  FEATURE_PEERS,
+  type Hello,
+  ownHello,
+  verifyHello
+} from './core/hello.js'
 export * from './core/keys.js'
-export type { Link } from './core/links.js'
+export type { Link } from './core/link.js'
 export type { TopicCounters } from './core/outbox.js'
 export type { Result } from './core/result.js'
 export { type Arrival, Flood, type Spread, type SpreadFrame } from './core/spread.js'

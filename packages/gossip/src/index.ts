@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * `@hearsay/gossip`: signed, deduplicated pubsub over any stream. For Hyperswarm see `@hearsay/gossip/swarm`.
  *

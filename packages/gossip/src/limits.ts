@@ -70,7 +70,7 @@ export interface Limits {
   maxAuthorsPerPeer: number
   /** New entries per second that one peer key may bring, beyond its burst of `maxAuthorsPerPeer`. */
   newAuthorsPerSecond: number
-  /** Live incarnations of one author. */
+  /** Live incarnations of one author. Each restart of a process is one, so an author that restarts often must fit. */
   maxIncarnationsPerAuthor: number
   /** Seqs remembered behind the highest one, at first. Usable size of the window; a multiple of 32. */
   windowSeqs: number

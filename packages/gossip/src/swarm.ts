@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * `@hearsay/gossip/swarm`: publish and subscribe on Hyperswarm in five lines.
  *

@@ -21,9 +21,24 @@ export type Key = Uint8Array | string
 
 /** A logger in the shape of pino's; every method is optional. */
 export interface Logger {
+  /** Links that come and go. */
   debug?(fields: object, message?: string): void
+  /** Not called by this release. */
   info?(fields: object, message?: string): void
+  /** Each warning, with the error as `fields.err`; also those that the 'warning' event leaves out when there are too many. */
   warn?(fields: object, message?: string): void
+}
+
+/**
+ * An AbortSignal, described as far as it is used: every real one fits, and no library of types is needed to name it.
+ * Once aborted it stays so, and what waited for it rejects with its `reason`.
+ */
+export interface AbortSignalLike {
+  readonly aborted: boolean
+  readonly reason: unknown
+  throwIfAborted(): void
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void
+  removeEventListener(type: 'abort', listener: () => void): void
 }
 
 /** Any duplex byte stream, as Node's or streamx's; or a Noise stream or Protomux, which are recognised. */
@@ -33,7 +48,10 @@ export interface DuplexLike {
   destroy?(error?: Error): unknown
 }
 
-/** How values become bytes. `decode` may throw: the message is then dropped and told as a warning. */
+/**
+ * How values become bytes. `encode` may throw: publish() then rejects `ERR_GOSSIP_NOT_ENCODABLE`. `decode` may throw: the
+ * message is then dropped and told as a warning.
+ */
 export interface Encoding<T> {
   encode(value: T): Uint8Array
   decode(bytes: Uint8Array): T
@@ -72,6 +90,7 @@ export interface Message<T = unknown> {
   incarnation: string
   /** Counter of the author in this incarnation, from 0, dense. */
   seq: number
+  /** What was published, decoded by the topic's `valueEncoding`. From a stranger: its shape is anything. */
   data: T
   /** Unix ms by the author's clock. */
   createdAt: number
@@ -83,7 +102,9 @@ export interface Message<T = unknown> {
 
 /** What publish() resolves with. */
 export interface Published {
+  /** Our run on this topic, 16 hex digits; as `Message.incarnation` shows it to others. */
   incarnation: string
+  /** Counter in it, from 0; with our author key and the incarnation it names the message. */
   seq: number
   /** Links that it was handed to now; 0: kept for the first peer, until its ttl. */
   peers: number
@@ -95,23 +116,29 @@ export interface PublishOptions {
   ttlMs?: number
   /** Wait until so many peers are linked before publishing. Default 0. */
   waitForPeers?: number
-  signal?: AbortSignal
+  /** Gives up while it waits, for peers or for room; a message that was signed already is sent. */
+  signal?: AbortSignalLike
 }
 
 /** A range of messages that a slow subscription missed; `from` and `to` are both missed. */
 export interface LagRange {
+  /** Whose messages, 32 bytes. */
   author: Uint8Array
+  /** 16 hex digits. */
   incarnation: string
   from: number
   to: number
+  /** Messages missed in it; less than its width if it isn't `exact`. */
   count: number
   /** False when neighbouring ranges had to be merged, so that delivered messages lie inside. */
   exact: boolean
 }
 
-/** Messages that can't be had any more from anybody within their ttl. */
+/** Messages that can't be had any more from anybody within their ttl; `from` and `to` are both among them. */
 export interface GapRange {
+  /** Whose messages, 32 bytes. */
   author: Uint8Array
+  /** 16 hex digits. */
   incarnation: string
   from: number
   to: number
@@ -120,7 +147,7 @@ export interface GapRange {
 /** Options of messages(). */
 export interface SubscriptionOptions {
   /** Ends the iteration: it rejects with the signal's reason. */
-  signal?: AbortSignal
+  signal?: AbortSignalLike
   /** Messages held for a slow reader; default `limits.maxSubscriptionMessages`. Beyond it the oldest are dropped and reported. */
   highWaterMark?: number
   /** Per author in order of seq, waiting at most 2 s or 256 messages for a missing one. Default false. */
@@ -139,11 +166,13 @@ export interface Subscription<T = unknown> extends AsyncIterableIterator<Message
   readonly lags: readonly LagRange[]
   /** Takes nothing new, but delivers what is queued; then the iteration ends. */
   drain(): void
+  /** Ends it at once; what is queued is gone. Called by `break`, too. */
   return(): Promise<IteratorResult<Message<T>, undefined>>
 }
 
 /** Events of a topic. */
 export interface TopicEvents<T = unknown> {
+  /** Each accepted message once, in the order of arrival, which isn't that of seq. */
   message: (data: T, message: Message<T>) => void
   /** From no peer to one. */
   connected: () => void
@@ -159,17 +188,23 @@ export interface TopicEvents<T = unknown> {
   equivocation: (evidence: { author: Uint8Array; incarnation: string; seq: number }) => void
   /** Remote trouble; the topic goes on. */
   warning: (error: Error) => void
+  /** The topic was left, or its Gossip closed; with an error if a local fault ended it. The last event. */
   close: (error?: Error) => void
 }
 
 /** Counters of a peer. */
 export interface PeerStats {
+  /** Frames that came from it, of all topics; also those that were then dropped. */
   framesIn: number
+  /** Frames written to it. */
   framesOut: number
+  /** Bytes of `framesIn`, before encryption. */
   bytesIn: number
+  /** Bytes of `framesOut`, before encryption. */
   bytesOut: number
   /** Messages that this peer brought first. */
   delivered: number
+  /** Batches of it that were known already. */
   duplicates: number
   /** Bytes waiting in our queue for it. */
   queuedBytes: number
@@ -185,6 +220,7 @@ export interface Peer {
   readonly rtt: number
   /** Names of the topics shared with it. */
   readonly topics: ReadonlySet<string>
+  /** Live: read again, it has grown. */
   readonly stats: PeerStats
   /** Is the link of this topic used for spreading, or kept in reserve? */
   role(topic: string): 'active' | 'standby' | null
@@ -194,7 +230,12 @@ export interface Peer {
 
 /** Why a message of an author is late. One entry per live incarnation. */
 export interface AuthorState {
+  /** 32 bytes. */
   author: Uint8Array
+  /**
+   * `parent`: who brings its messages, null: nobody in particular; `watermark`: highest seq below which nothing is missing,
+   * -1: nothing yet; `top`: highest seq that came; `gaps`: what is missing, both ends included, and when it is asked for next.
+   */
   incarnations: readonly {
     incarnation: string
     parent: Peer | null
@@ -206,18 +247,31 @@ export interface AuthorState {
 
 /** Counters of a Gossip, all topics and peers together. */
 export interface GossipStats {
+  /** Messages of ours that were signed and handed to the links, once each however many links there were. */
   published: number
+  /** Messages of others that were accepted here, once each however many subscriptions there are. */
   delivered: number
+  /** Messages of others that were passed on, counted once per link. */
   forwarded: number
+  /** Batches that came although they were known; the price of several paths. */
   duplicates: number
+  /** Signatures made: one per batch, not per message. */
   signed: number
+  /** Signatures checked, right and wrong ones. */
   verified: number
+  /** Messages sent again because a peer had missed them, counted once per peer. */
   repaired: number
+  /** Connections that were attached; less `connectionsClosed`, those attached now. */
   connectionsOpened: number
+  /** Attached connections that have closed. */
   connectionsClosed: number
+  /** Links that were proven and admitted; a connection has one per shared topic. */
   linksOpened: number
+  /** Such links that went away. */
   linksClosed: number
+  /** Links that were refused because the peer could not prove that it knows the topic. */
   badProofs: number
+  /** Input that wasn't delivered, by reason; the reasons are a fixed set of words. */
   drops: Record<string, number>
 }
 
@@ -225,6 +279,8 @@ export interface GossipStats {
 export interface GossipOptions {
   /** Author key pair; default: a fresh one, kept nowhere. */
   keyPair?: KeyPair
+  /** Overrides single bounds of `LIMITS`. */
   limits?: Partial<Limits>
+  /** Default: nobody is told. */
   logger?: Logger
 }

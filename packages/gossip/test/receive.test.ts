@@ -1,7 +1,7 @@
 import test from 'ava'
-import { Author, bytesOf, Rig, START_MS, sendsTo, wantsIn } from './support/core-net.js'
-import type { Batch } from '#gossip/core/types'
 import { encodePayloads } from '#gossip/core/batch'
+import type { Batch } from '#gossip/core/types'
+import { Author, bytesOf, Rig, START_MS, sendsTo, wantsIn } from './support/core-net.js'
 
 const batches = (rig: Rig, link: number): number =>
   sendsTo(rig.log.effects, link).filter(({ frame }) => frame.kind === 'batch').length
@@ -41,7 +41,13 @@ test('a forged huge seq is charged to the link and does not mute the author', t 
   honest.batch(author.batch(0))
   liar.batch({ ...author.batch(1), seq0: 1_000_000_000_000_000 })
   t.deepEqual(rig.log.drops(), { 'bad-signature': 1 })
-  t.deepEqual(rig.core.links().map(({ link, score }) => [link, Math.round(Math.abs(score))]), [[liar.link, 40], [honest.link, 0]])
+  t.deepEqual(
+    rig.core.links().map(({ link, score }) => [link, Math.round(Math.abs(score))]),
+    [
+      [liar.link, 40],
+      [honest.link, 0]
+    ]
+  )
   honest.batch(author.batch(1))
   honest.batch(author.batch(2))
   t.deepEqual(rig.log.texts(), ['m0', 'm1', 'm2'])
@@ -79,7 +85,11 @@ test('a batch that is changed, replayed under another seq, or of another topic i
     const [liar, honest] = [rig.peer(1), rig.peer(2)]
     liar.batch(batch)
     t.deepEqual(rig.log.delivered, [], what)
-    t.deepEqual(rig.log.of('drop').map(({ link, reason, points }) => [link, reason, points]), [[liar.link, 'bad-signature', 40]], what)
+    t.deepEqual(
+      rig.log.of('drop').map(({ link, reason, points }) => [link, reason, points]),
+      [[liar.link, 'bad-signature', 40]],
+      what
+    )
     t.is(batches(rig, honest.link), 0, what)
     t.is(rig.core.sizes.authors, 0, what)
     honest.batch(genuine)
@@ -92,10 +102,13 @@ test('three bad signatures within a minute cut the peer off, on all its links', 
   const [one, two] = [rig.peer(1), rig.peer(1)]
   const author = new Author(8)
   for (let seq = 0; seq < 3; seq++) one.batch({ ...author.batch(seq), signature: new Uint8Array(64) })
-  t.deepEqual(rig.log.of('closeLink').map(({ link, reason, backoffMs }) => [link, reason, backoffMs]), [
-    [one.link, 'demerits', 600_000],
-    [two.link, 'demerits', 600_000]
-  ])
+  t.deepEqual(
+    rig.log.of('closeLink').map(({ link, reason, backoffMs }) => [link, reason, backoffMs]),
+    [
+      [one.link, 'demerits', 600_000],
+      [two.link, 'demerits', 600_000]
+    ]
+  )
   rig.peer(1)
   t.is(rig.log.of('closeLink').at(-1)?.reason, 'backoff')
 })
@@ -108,7 +121,10 @@ test('a malformed frame closes the link; one between two good ones costs neither
   bad.frame(1, new Uint8Array([0, 0, 0]))
   good.batch(author.batch(1))
   t.deepEqual(rig.log.texts(), ['m0', 'm1'])
-  t.deepEqual(rig.log.of('closeLink').map(({ link, reason }) => [link, reason]), [[bad.link, 'malformed']])
+  t.deepEqual(
+    rig.log.of('closeLink').map(({ link, reason }) => [link, reason]),
+    [[bad.link, 'malformed']]
+  )
 })
 
 test('an index that was never bound closes the link', t => {
@@ -150,7 +166,10 @@ test('the future costs points only beyond twice the skew', t => {
   const author = new Author(8)
   peer.batch(author.batch(0, { createdMs: START_MS + 60_000 }))
   peer.batch(author.batch(0, { createdMs: START_MS + 60_001 }))
-  t.deepEqual(rig.log.of('drop').map(({ points }) => points), [0, 10])
+  t.deepEqual(
+    rig.log.of('drop').map(({ points }) => points),
+    [0, 10]
+  )
 })
 
 test('after a step back of the wall clock nothing older than the horizon is accepted', t => {
@@ -214,7 +233,13 @@ test('an overlap is refused without charge if it is authentic, and charged if it
   peer.batch(author.batch(0, { texts: ['a', 'b'] }))
   peer.batch(author.batch(1, { texts: ['b', 'c'] }))
   peer.batch({ ...author.batch(3, { texts: ['b', 'c'] }), seq0: 1 })
-  t.deepEqual(rig.log.of('drop').map(({ reason, points }) => [reason, points]), [['overlap', 0], ['bad-signature', 40]])
+  t.deepEqual(
+    rig.log.of('drop').map(({ reason, points }) => [reason, points]),
+    [
+      ['overlap', 0],
+      ['bad-signature', 40]
+    ]
+  )
   t.deepEqual(rig.log.texts(), ['a', 'b'])
 })
 
@@ -281,7 +306,13 @@ test('validate: accepted messages are delivered, a batch with one of them is for
   judge(author.batch(5, { texts: ['f', 'g'] }), ['reject', 'reject'])
   t.deepEqual(rig.log.texts(), ['a', 'c'])
   t.is(batches(rig, to.link), 1)
-  t.deepEqual(rig.log.of('drop').map(({ reason, points }) => [reason, points]), [['ignored', 0], ['rejected', 10]])
+  t.deepEqual(
+    rig.log.of('drop').map(({ reason, points }) => [reason, points]),
+    [
+      ['ignored', 0],
+      ['rejected', 10]
+    ]
+  )
   // Judged once: neither asked for nor judged again.
   from.batch(author.batch(5, { texts: ['f', 'g'] }))
   t.is(rig.log.of('ask').length, 3)
@@ -340,7 +371,10 @@ test('somebody who signs with our key and incarnation makes us draw a new one', 
   const clone = new Author(7)
   Object.assign(clone, { ref: own.ref })
   peer.batch(clone.batch(1))
-  t.deepEqual(rig.log.of('warning').map(({ code }) => code), ['clone'])
+  t.deepEqual(
+    rig.log.of('warning').map(({ code }) => code),
+    ['clone']
+  )
   rig.publish(2, 'y')
   const [first, second] = rig.log.of('published')
   t.not(first?.incarnation, second?.incarnation)
@@ -365,7 +399,13 @@ test('bytes of a frame are copied before the step ends', t => {
   t.deepEqual(rig.log.texts(), ['m0'])
   const other = rig.peer(2)
   const answer = sendsTo(other.want(author.ref, 0, 1), other.link)
-  t.true(answer.some(({ frame: sent }) => sent.kind === 'batch' && Buffer.from(sent.batch.payloadBytes).equals(Buffer.from(author.batch(0).payloadBytes))))
+  t.true(
+    answer.some(
+      ({ frame: sent }) =>
+        sent.kind === 'batch' &&
+        Buffer.from(sent.batch.payloadBytes).equals(Buffer.from(author.batch(0).payloadBytes))
+    )
+  )
 })
 
 test('an over-budget link is dropped from, without points', t => {
@@ -375,7 +415,10 @@ test('an over-budget link is dropped from, without points', t => {
   for (let seq = 0; seq < 6; seq++) peer.batch(author.batch(seq))
   t.is(rig.log.delivered.length, 4)
   t.deepEqual(rig.log.drops(), { 'over-budget': 2 })
-  t.deepEqual(rig.log.of('drop').map(({ points }) => points), [0, 0])
+  t.deepEqual(
+    rig.log.of('drop').map(({ points }) => points),
+    [0, 0]
+  )
   t.deepEqual(wantsIn(rig.log.effects), [])
 })
 

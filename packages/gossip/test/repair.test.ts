@@ -1,7 +1,8 @@
 import test from 'ava'
 import type { Batch } from '#gossip/core/types'
-import { Author, Net, Rig, sendsTo, START_MS, wantsIn } from './support/core-net.js'
+import { Author, Net, Rig, START_MS, sendsTo, wantsIn } from './support/core-net.js'
 
+const firstBatch = (rig: Rig): Batch => rig.log.of('deliver').map(({ batch }) => batch)[0] as Batch
 const gapsOf = (rig: Rig): string[] => rig.log.of('gap').map(({ from, to }) => `${from}-${to}`)
 
 test('a hole is asked for after 10 ms, of the one who sent the batch above it', t => {
@@ -171,8 +172,11 @@ test('a WANT is answered with MISS for what is not cached, and LAST on the last 
   for (const seq of [2, 3, 5]) peer.batch(author.batch(seq))
   const other = rig.peer(2)
   const answer = sendsTo(other.want(author.ref, 0, 8), other.link).map(({ class: sendClass, frame }) => {
-    if (frame.kind === 'miss') return frame.entries.map(({ from, count, floor }) => `miss ${from}+${count} floor ${floor}`)
-    return frame.kind === 'batch' ? `batch ${frame.batch.seq0} ${frame.repair} ${frame.last} ${sendClass}` : frame.kind
+    if (frame.kind === 'miss')
+      return frame.entries.map(({ from, count, floor }) => `miss ${from}+${count} floor ${floor}`)
+    return frame.kind === 'batch'
+      ? `batch ${frame.batch.seq0} ${frame.repair} ${frame.last} ${sendClass}`
+      : frame.kind
   })
   t.deepEqual(answer, [
     ['miss 0+2 floor 2', 'miss 4+1 floor 2', 'miss 6+2 floor 2'],
@@ -186,7 +190,7 @@ test('an answer is at most 256 KiB', t => {
   const rig = new Rig()
   for (let i = 0; i < 20; i++) rig.publish(i, 'x'.repeat(40_000))
   const peer = rig.peer(1)
-  const ref = (rig.log.of('deliver')[0]?.batch as Batch).ref
+  const { ref } = firstBatch(rig)
   const sent = sendsTo(peer.want(ref, 0, 20), peer.link).filter(({ frame }) => frame.kind === 'batch')
   t.is(sent.length, 6)
 })
@@ -194,7 +198,7 @@ test('an answer is at most 256 KiB', t => {
 test('WANTs over budget are answered with MISS, and charged only far beyond it', t => {
   const rig = new Rig()
   rig.publish(1, 'x')
-  const ref = (rig.log.of('deliver')[0]?.batch as Batch).ref
+  const { ref } = firstBatch(rig)
   const peer = rig.peer(1)
   let answered = 0
   for (let i = 0; i < 200; i++) {
@@ -204,6 +208,20 @@ test('WANTs over budget are answered with MISS, and charged only far beyond it',
   t.deepEqual(rig.log.drops(), {})
   for (let i = 0; i < 30; i++) peer.want(ref, 0, 1)
   t.is(rig.log.of('closeLink')[0]?.reason, 'demerits')
+})
+
+test('a link is asked at most 20 times in a burst and 20 times a second', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8)
+  peer.batch(author.batch(0))
+  let asked = 0
+  for (let seq = 2; seq <= 200; seq += 2) {
+    peer.batch(author.batch(seq))
+    const wants = rig.pass(10).filter(effect => effect.type === 'send' && effect.frame.kind === 'want')
+    asked += wants.length
+  }
+  t.true(asked > 30 && asked <= 40, String(asked))
 })
 
 test('lost batches are found by the watermarks, also the last one', t => {

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { Author, Net, Rig, sendsTo, START_MS } from './support/core-net.js'
+import { Author, Net, Rig, START_MS, sendsTo } from './support/core-net.js'
 
 test('a line of three: published at one end, delivered once at both others, and not to the publisher', t => {
   const net = new Net()
@@ -31,7 +31,10 @@ test('nothing goes back to the link that it came from: the sends of a full mesh 
   const sends = nodes.reduce((sum, node) => sum + node.sent.batch, 0)
   // The publisher tells 3, each of the 3 others tells the 2 that it didn't get it from.
   t.is(sends, 20 * (3 + 3 * 2))
-  t.is(nodes.reduce((sum, node) => sum + node.sent.want, 0), 0)
+  t.is(
+    nodes.reduce((sum, node) => sum + node.sent.want, 0),
+    0
+  )
 })
 
 test('two messages of one tick cost one signature', t => {
@@ -41,7 +44,13 @@ test('two messages of one tick cost one signature', t => {
   t.is(rig.core.counters.signed, 0)
   rig.step({ type: 'tick' })
   t.is(rig.core.counters.signed, 1)
-  t.deepEqual(rig.log.of('published').map(({ publish, seq, links }) => [publish, seq, links]), [[1, 0, 0], [2, 1, 0]])
+  t.deepEqual(
+    rig.log.of('published').map(({ publish, seq, links }) => [publish, seq, links]),
+    [
+      [1, 0, 0],
+      [2, 1, 0]
+    ]
+  )
 })
 
 test('what was published before the first peer reaches it within the ttl', t => {
@@ -172,6 +181,15 @@ test('a refusal by admit() closes the link, and a later answer does nothing', t 
   t.is(peer.link, 1)
 })
 
+test('an answer of admit() after the link has gone does nothing', t => {
+  const rig = new Rig({ asksAdmit: true })
+  const peer = rig.peer(1)
+  rig.step({ type: 'linkDown', link: peer.link })
+  rig.step({ type: 'answer', question: rig.log.of('ask')[0]?.question ?? 0, verdicts: ['accept'] })
+  t.deepEqual(rig.log.of('linkUp'), [])
+  t.deepEqual(rig.core.links(), [])
+})
+
 test('without an answer of admit() the link is closed', t => {
   const rig = new Rig({ asksAdmit: true })
   rig.peer(1)
@@ -189,10 +207,16 @@ test('beyond 32 frames an unadmitted link is dropped from', t => {
 test('a wrong proof closes the link, refuses the key for 60 s, and no further frame is interpreted', t => {
   const rig = new Rig()
   const peer = rig.peer(1, { hello: 'wrong' })
-  t.deepEqual(rig.log.of('closeLink').map(({ reason, backoffMs }) => [reason, backoffMs]), [['bad-proof', 60_000]])
+  t.deepEqual(
+    rig.log.of('closeLink').map(({ reason, backoffMs }) => [reason, backoffMs]),
+    [['bad-proof', 60_000]]
+  )
   t.is(rig.log.of('warning')[0]?.code, 'bad-proof')
   const effects = peer.frame(1, new Uint8Array(200))
-  t.deepEqual(effects.map(effect => (effect.type === 'drop' ? effect.reason : effect.type)), ['unproven'])
+  t.deepEqual(
+    effects.map(effect => (effect.type === 'drop' ? effect.reason : effect.type)),
+    ['unproven']
+  )
   rig.pass(59_000)
   const again = rig.peer(1)
   t.is(rig.log.of('closeLink').at(-1)?.reason, 'backoff')
@@ -229,7 +253,10 @@ test('a lagging link gets no batches, and all watermarks when it is drained', t 
   t.is(sendsTo(effects, fast.link).filter(({ frame }) => frame.kind === 'batch').length, 1)
   t.is(rig.log.of('published')[0]?.links, 1)
   const drained = sendsTo(rig.step({ type: 'drained', link: slow.link }), slow.link)
-  t.deepEqual(drained.map(({ frame }) => (frame.kind === 'have' ? [frame.have, frame.entries[0]?.next] : [])), [['lag', 1]])
+  t.deepEqual(
+    drained.map(({ frame }) => (frame.kind === 'have' ? [frame.have, frame.entries[0]?.next] : [])),
+    [['lag', 1]]
+  )
   const ref = rig.log.of('deliver')[0]?.batch.ref
   if (ref === undefined) return t.fail()
   const answer = sendsTo(slow.want(ref, 0, 1), slow.link)
@@ -249,7 +276,14 @@ test('publish waits while all active links are blocked, and goes on in order', t
   rig.step({ type: 'cancel', publish: 3 })
   rig.step({ type: 'drained', link: two.link })
   rig.pass(0)
-  t.deepEqual(rig.log.of('published').map(({ publish, seq }) => [publish, seq]), [[1, 0], [2, 1], [4, 2]])
+  t.deepEqual(
+    rig.log.of('published').map(({ publish, seq }) => [publish, seq]),
+    [
+      [1, 0],
+      [2, 1],
+      [4, 2]
+    ]
+  )
 })
 
 test('a long queue is let out bit by bit, so that links can say that they are blocked', t => {
@@ -259,7 +293,9 @@ test('a long queue is let out bit by bit, so that links can say that they are bl
   for (let i = 0; i < 100; i++) rig.step({ type: 'publish', publish: i, payload: new Uint8Array(4000) })
   const effects = rig.step({ type: 'drained', link: peer.link })
   const bytes = sendsTo(effects, peer.link).reduce(
-    (sum, { frame }) => sum + (frame.kind === 'batch' ? frame.batch.payloadBytes.length : 0), 0)
+    (sum, { frame }) => sum + (frame.kind === 'batch' ? frame.batch.payloadBytes.length : 0),
+    0
+  )
   t.true(bytes > 16_000 && bytes < 64_000, String(bytes))
   rig.pass(0)
   t.is(rig.log.of('published').length, 100)
@@ -270,7 +306,10 @@ test('when too many wait the publish is refused', t => {
   const peer = rig.peer(1)
   rig.step({ type: 'blocked', link: peer.link })
   for (let i = 1; i <= 3; i++) rig.publish(i, 'x')
-  t.deepEqual(rig.log.of('refused').map(({ publish, reason }) => [publish, reason]), [[3, 'full']])
+  t.deepEqual(
+    rig.log.of('refused').map(({ publish, reason }) => [publish, reason]),
+    [[3, 'full']]
+  )
 })
 
 test('leave signs the open batch, closes all links, and refuses what comes later', t => {
@@ -281,7 +320,10 @@ test('leave signs the open batch, closes all links, and refuses what comes later
   const kinds = effects.map(effect => effect.type)
   t.true(kinds.indexOf('send') < kinds.indexOf('closeLink'))
   t.is(rig.log.of('published').length, 1)
-  t.deepEqual(rig.log.of('closeLink').map(({ link, reason }) => [link, reason]), [[peer.link, 'left']])
+  t.deepEqual(
+    rig.log.of('closeLink').map(({ link, reason }) => [link, reason]),
+    [[peer.link, 'left']]
+  )
   rig.step({ type: 'publish', publish: 2, payload: new Uint8Array(1) })
   t.is(rig.log.of('refused')[0]?.reason, 'closed')
   t.is(rig.log.of('wake').at(-1)?.atMs, Number.POSITIVE_INFINITY)
@@ -290,7 +332,9 @@ test('leave signs the open batch, closes all links, and refuses what comes later
 test('an idle link is told that we live, once a second', t => {
   const rig = new Rig()
   const peer = rig.peer(1)
-  const lives = sendsTo(rig.pass(2500), peer.link).filter(({ frame }) => frame.kind === 'have' && frame.have === 'live')
+  const lives = sendsTo(rig.pass(2500), peer.link).filter(
+    ({ frame }) => frame.kind === 'have' && frame.have === 'live'
+  )
   t.is(lives.length, 2)
 })
 
@@ -300,10 +344,17 @@ test('a link that is silent for 3 s is not used until a frame arrives; then it i
   rig.pass(2999)
   t.deepEqual(rig.log.of('linkRole'), [])
   rig.pass(1)
-  t.deepEqual(rig.log.of('linkRole').map(({ role }) => role), ['standby'])
+  t.deepEqual(
+    rig.log.of('linkRole').map(({ role }) => role),
+    ['standby']
+  )
   t.is(sendsTo(rig.publish(1, 'x'), peer.link).filter(({ frame }) => frame.kind === 'batch').length, 0)
   const effects = peer.send({ kind: 'have', have: 'live', entries: [] })
-  t.true(sendsTo(effects, peer.link).some(({ frame }) => frame.kind === 'have' && frame.have === 'join' && frame.entries.length === 1))
+  t.true(
+    sendsTo(effects, peer.link).some(
+      ({ frame }) => frame.kind === 'have' && frame.have === 'join' && frame.entries.length === 1
+    )
+  )
   t.is(rig.log.of('linkRole').at(-1)?.role, 'active')
 })
 
@@ -311,12 +362,40 @@ test('of two connections to one peer one is active, and the other takes over', t
   const rig = new Rig()
   const first = rig.peer(1, { salt: 9 })
   const second = rig.peer(1, { salt: 5 })
-  t.deepEqual(rig.core.links().map(({ link, role }) => [link, role]), [[first.link, 'standby'], [second.link, 'active']])
+  t.deepEqual(
+    rig.core.links().map(({ link, role }) => [link, role]),
+    [
+      [first.link, 'standby'],
+      [second.link, 'active']
+    ]
+  )
   const effects = rig.publish(1, 'x')
   t.is(sendsTo(effects, first.link).length, 0)
   t.true(sendsTo(effects, second.link).length > 0)
   rig.step({ type: 'linkDown', link: second.link })
-  t.deepEqual(rig.core.links().map(({ link, role }) => [link, role]), [[first.link, 'active']])
+  t.deepEqual(
+    rig.core.links().map(({ link, role }) => [link, role]),
+    [[first.link, 'active']]
+  )
+})
+
+test('which of two connections is active depends on the handshake alone, not on their order', t => {
+  const rig = new Rig()
+  const first = rig.peer(1, { salt: 5 })
+  const second = rig.peer(1, { salt: 9 })
+  const roles = rig.core.links().map(({ link, role }) => [link, role])
+  t.deepEqual(roles, [
+    [first.link, 'active'],
+    [second.link, 'standby']
+  ])
+})
+
+test('after a tick that came too early the core asks for another', t => {
+  const rig = new Rig()
+  rig.peer(1)
+  const wish = rig.log.wakeAtMs
+  const effects = rig.step({ type: 'tick' })
+  t.deepEqual(effects, [{ type: 'wake', atMs: wish }])
 })
 
 test('a wall clock that jumps starts a new incarnation', t => {
@@ -329,9 +408,25 @@ test('a wall clock that jumps starts a new incarnation', t => {
   rig.step({ type: 'clock', offsetMs: -100_000 })
   rig.publish(4, 'd')
   const published = rig.log.of('published')
-  t.deepEqual(published.map(({ seq }) => seq), [0, 0, 1, 0])
+  t.deepEqual(
+    published.map(({ seq }) => seq),
+    [0, 0, 1, 0]
+  )
   t.is(new Set(published.map(({ incarnation }) => incarnation)).size, 3)
   t.is(rig.log.of('warning').filter(({ code }) => code === 'clock').length, 2)
+})
+
+test('when the clocks of three peers agree against ours, there is one warning', t => {
+  const rig = new Rig()
+  const clockMs = START_MS + 5001
+  rig.peer(1, { clockMs })
+  rig.peer(2, { clockMs })
+  t.deepEqual(rig.log.of('warning'), [])
+  for (const number of [3, 4]) rig.peer(number, { clockMs })
+  t.deepEqual(
+    rig.log.of('warning').map(({ code }) => code),
+    ['clock']
+  )
 })
 
 test('equal inputs give equal effects', t => {
@@ -365,7 +460,18 @@ test('all charges are back at 0 when links are gone and all has expired', t => {
   net.cut(a, link)
   net.run(62_000)
   const { links, authors, chargedPeers, cacheBatches, cacheBytes, repairs, questions, parked } = b.core.sizes
-  t.deepEqual({ links, authors, chargedPeers, cacheBatches, cacheBytes, repairs, questions, parked },
-    { links: 0, authors: 0, chargedPeers: 0, cacheBatches: 0, cacheBytes: 0, repairs: 0, questions: 0, parked: 0 })
+  t.deepEqual(
+    { links, authors, chargedPeers, cacheBatches, cacheBytes, repairs, questions, parked },
+    {
+      links: 0,
+      authors: 0,
+      chargedPeers: 0,
+      cacheBatches: 0,
+      cacheBytes: 0,
+      repairs: 0,
+      questions: 0,
+      parked: 0
+    }
+  )
   t.is(net.nowMs, START_MS + 62_200)
 })

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * `@hearsay/party`: a space known by a key. Members introduce feeds to each other, each member's rules accept or refuse,
  * accepted feeds replicate.

@@ -7,6 +7,7 @@
  */
 import type { Feed, FeedMeta, FeedProgress } from '@hearsay/feeds'
 import type {
+  AbortSignalLike,
   DuplexLike,
   Key,
   KeyPair,
@@ -21,31 +22,52 @@ import type {
 import type { Limits } from './limits.js'
 
 export type { Feed, FeedMeta, FeedProgress } from '@hearsay/feeds'
-export type { DuplexLike, Key, KeyPair, Message, TopicEvents, TopicOptions } from '@hearsay/gossip'
+export type {
+  AbortSignalLike,
+  DuplexLike,
+  Key,
+  KeyPair,
+  Message,
+  TopicEvents,
+  TopicOptions
+} from '@hearsay/gossip'
 export type { Limits } from './limits.js'
+export type { NodeDuplexLike, NodeEmitterLike, NodeWritableLike } from './node-duplex.js'
 
 /** A topic of `@hearsay/gossip`. */
 export interface Topic<T = unknown> {
+  /** As given to `gossip.join()`; for a topic of a party the z-base-32 of `discoveryKey`. */
   readonly name: string
+  /** What would be announced in a DHT, 32 bytes; tells nothing of the name. */
   readonly discoveryKey: Uint8Array
+  /** Signs a message and hands it to the links; resolves then, not when somebody has it. Best effort. */
   publish(data: T, options?: PublishOptions): Promise<Published>
+  /** The messages from now on, as a bounded queue of their own; read it with `for await`. */
   messages(options?: SubscriptionOptions): Subscription<T>
+  /** Who is linked on this topic now. */
   peers(): Peer[]
+  /** Says goodbye on this topic; the connections stay. Nothing is delivered afterwards. */
   leave(): Promise<void>
+  /** Listens to an event of `TopicEvents`. */
   on<E extends keyof TopicEvents<T>>(event: E, listener: TopicEvents<T>[E]): unknown
+  /** As `on`, for the next one only. */
   once<E extends keyof TopicEvents<T>>(event: E, listener: TopicEvents<T>[E]): unknown
+  /** Takes a listener off again. */
   off<E extends keyof TopicEvents<T>>(event: E, listener: TopicEvents<T>[E]): unknown
 }
 
 /** What a `synced()` resolves with: what came while it ran. */
 export interface SyncedResult {
+  /** Feeds of others that grew, new ones included. */
   feeds: number
+  /** Blocks of these that came. */
   blocks: number
 }
 
 /** Options of whatever waits for remotes. */
 export interface WaitOptions {
-  signal?: AbortSignal
+  /** Gives up: rejects with its reason. Default: none. */
+  signal?: AbortSignalLike
   /** Reject with ERR_PARTY_TIMEOUT after so long. */
   timeoutMs?: number
 }
@@ -84,6 +106,7 @@ export interface Introduction {
   readonly id: string
   /** Type of the bundle; empty if it wasn't said. */
   readonly type: string
+  /** What the author noted; of a stranger, so its shape is anything. Null: nothing. */
   readonly meta: FeedMeta | null
   /** Who signed the introduction; verified. Not always who writes the feed. */
   readonly author: Uint8Array
@@ -93,9 +116,11 @@ export interface Introduction {
   readonly seq: number
   /** The peer that brought it directly; null when it came by gossip. */
   readonly via: PartyPeer | null
+  /** Changes by accept() and reject(), by other rules, and when the introduction is withdrawn or expires. */
   readonly state: IntroductionState
   /** @throws {PartyError} ERR_PARTY_EXPIRED, ERR_PARTY_REVOKED, ERR_PARTY_LIMIT, ERR_PARTY_STORAGE. */
   accept(): Promise<Feed>
+  /** Decides against it; without effect if it was decided before. `reason` is told to the peer that brought it. */
   reject(reason?: string): void
 }
 
@@ -103,18 +128,22 @@ export interface Introduction {
 export interface RequestOptions {
   /** 1,000 to 600,000 ms, default 5,000. */
   timeoutMs?: number
-  signal?: AbortSignal
+  /** Gives up: rejects with its reason. The peer isn't told, and may still act on the request. */
+  signal?: AbortSignalLike
 }
 
 /** A message of the app to one peer. `type` has at most 64 bytes; names that begin with 'sys/' are reserved. */
 export interface PeerMessage {
   type: string
+  /** Anything that msgpack can carry, bytes included; with the type less than one frame (`limits.maxFrameBytes`). */
   value?: unknown
 }
 
 /** Answer to a direct introduction. */
 export interface IntroductionAnswer {
+  /** Keys that the peer opened. */
   accepted: Uint8Array[]
+  /** The others; `reason` is the peer's text or, without one, 'rejected', 'pending' or 'ignored'. */
   rejected: { key: Uint8Array; reason: string }[]
 }
 
@@ -124,9 +153,15 @@ export interface PartyPeer {
   readonly remotePublicKey: Uint8Array
   /** Its author key, 32 bytes; bound to this connection by a signature. */
   readonly author: Uint8Array
+  /** Ours, through which we know this peer. */
   readonly party: PartyLike
   /** Ids (z-base-32 of the feed key) of the feeds that replicate with it now. */
   readonly replicating: ReadonlySet<string>
+  /**
+   * Introduces feeds to this peer alone, and resolves with what its rules said. Nobody else is told.
+   *
+   * @throws {PartyError} `ERR_PARTY_TIMEOUT`, `ERR_PARTY_CLOSED`, `ERR_PARTY_BUSY`.
+   */
   introduceFeeds(
     message: { keys: Key[]; meta?: FeedMeta },
     options?: RequestOptions
@@ -143,9 +178,13 @@ export interface PartyPeer {
 
 /** An introduction as a rule sees it. */
 export interface IntroduceMessage {
+  /** 1 to 64, 32 bytes each; the verdict may name some of them. */
   readonly keys: readonly Uint8Array[]
+  /** Type of the bundle, a hint; empty if it wasn't said. */
   readonly type: string
+  /** What the author noted; of a stranger, so its shape is anything. Null: nothing. */
   readonly meta: FeedMeta | null
+  /** Who signed it, 32 bytes; verified. */
   readonly author: Uint8Array
   /** Did the author prove that it is the feed's writer, too? */
   readonly own: boolean
@@ -155,7 +194,9 @@ export interface IntroduceMessage {
 
 /** A revocation or authorization as `admin` sees it. */
 export interface FactMessage {
+  /** 'revoke' and 'authorize' are about a feed, 'remove' is about a member. */
   readonly kind: 'revoke' | 'authorize' | 'remove'
+  /** From 1; the highest about one subject counts. */
   readonly version: number
   /** Feed key of an authorize, feed id of a revoke, author of a remove; 32 bytes. */
   readonly subject: Uint8Array
@@ -172,6 +213,7 @@ export type Awaitable<T> = T | Promise<T>
 
 /** An app's judgement. Every method is optional; one that throws or takes over `ruleTimeoutMs` refuses. */
 export interface PartyRules {
+  /** For logs and `party.toJSON()`; never sent. */
   readonly name?: string
   /** May this feed be shown to this peer? Default yes. Asked often: keep it cheap. */
   share?(query: {
@@ -184,8 +226,11 @@ export interface PartyRules {
   handshake?(event: { peer: PartyPeer; party: PartyLike }): Awaitable<unknown>
   /** The peer asked for a feed that isn't in the set. What is returned must have that discovery key. */
   findFeed?(query: { peer: PartyPeer; discoveryKey: Uint8Array }): Awaitable<Feed | null | undefined>
+  /** Should these feeds be opened? `peer` is null when the introduction came by gossip, or from the log. */
   onIntroduceFeeds?(event: { peer: PartyPeer | null; message: IntroduceMessage }): Awaitable<IntroduceVerdict>
+  /** Answers a request; null or nothing: an answer without a value. Of what is thrown the peer gets `code` and message. */
   onRequest?(event: { peer: PartyPeer; message: PeerMessage }): Awaitable<PeerMessage | null | undefined>
+  /** A message without an answer. What is thrown becomes a 'warning'. */
   onEphemeralMessage?(event: { peer: PartyPeer; message: PeerMessage }): Awaitable<unknown>
   /** Whose revoke, remove and authorize facts count beside the founder's and the admins'? Default nobody's. */
   admin?(query: { author: Uint8Array; record: FactMessage }): boolean
@@ -254,21 +299,27 @@ export interface PartyOptions {
   name?: string
   /** Local notes, never sent. */
   metadata?: unknown
+  /** Overrides single bounds of `LIMITS`. */
   limits?: Partial<Limits>
 }
 
 /** Events of a party. */
 export interface PartyEvents {
+  /** The rules left it undecided: accept() or reject() it, or leave it pending. */
   introduction: (introduction: Introduction) => void
   /** Once for each feed that enters the set, local writers included. */
   feed: (feed: Feed, meta: FeedMeta | null) => void
+  /** An introduced feed was refused, by the rules or by the app. */
   reject: (event: { key: Uint8Array; author: Uint8Array; reason: string }) => void
+  /** A feed of the set was revoked, here or by a member whose word counts. `reason` may be empty. */
   revoke: (key: Uint8Array, reason: string) => void
   'peer-add': (peer: PartyPeer) => void
   'peer-remove': (peer: PartyPeer) => void
+  /** Where the replication of a feed stands; as that of the set. */
   progress: (progress: FeedProgress) => void
   /** Remote trouble; the party goes on. */
   warning: (error: Error) => void
+  /** All that is ours is closed; with an error if a local fault ended it. The last event. */
   close: (error?: Error) => void
 }
 
@@ -299,6 +350,7 @@ export interface GossipLike {
 export interface PartySwarm {
   /** All that the DHT knows now was tried. */
   flushed(): Promise<void>
+  /** Announces and looks up no more; connections that are there stay. */
   leave(): Promise<void>
 }
 
@@ -307,7 +359,9 @@ export type Cursor = string
 
 /** One message of a durable topic. */
 export interface DurableMessage<T = unknown> {
+  /** What was published, decoded. */
   data: T
+  /** Who wrote the feed, 32 bytes. */
   author: Uint8Array
   /** Feed key that holds it, 32 bytes. */
   feed: Uint8Array
@@ -323,7 +377,9 @@ export interface DurableMessage<T = unknown> {
 
 /** What publish() of a durable topic resolves with. */
 export interface DurablePublished {
+  /** Key of our feed for this topic, 32 bytes. */
   feed: Uint8Array
+  /** Block that holds the message. */
   seq: number
   /** Links that it was handed to now. */
   peers: number
@@ -332,11 +388,11 @@ export interface DurablePublished {
 /** A topic whose messages live in the feeds of their authors. */
 export interface DurableTopic<T = unknown> extends Omit<Topic<T>, 'publish' | 'messages'> {
   /** `durable: true` waits until it survives a power cut. */
-  publish(data: T, options?: { durable?: boolean; signal?: AbortSignal }): Promise<DurablePublished>
+  publish(data: T, options?: { durable?: boolean; signal?: AbortSignalLike }): Promise<DurablePublished>
   /** Per author in order, without gaps, each at most once. */
   messages(options?: {
     from?: 'start' | 'now' | Cursor
-    signal?: AbortSignal
+    signal?: AbortSignalLike
   }): AsyncIterable<DurableMessage<T>>
 }
 

@@ -3,7 +3,7 @@ import test from 'ava'
 import b4a from 'b4a'
 import { ACCEPT, AGREE, CoreNode, Wire } from './support-core.js'
 
-const SEEDS = Number(process.env['SEEDS'] ?? 40)
+const SEEDS = Number(process.env.SEEDS ?? 40)
 const STEPS = 220
 
 /** Mulberry32. */
@@ -80,7 +80,7 @@ class World {
     const index = Math.floor(this.random() * node.held.length)
     const [effect] = node.held.splice(index, 1)
     if (effect === undefined) return
-    const isFull = this.random() < 0.2 && effect.type === 'authorize'
+    const isFull = this.random() < 0.5 && effect.type === 'authorize'
     if (isFull) this.hits.diskFull++
     node.finish(effect, isFull ? 'ERR_PARTY_STORAGE' : null)
   }
@@ -106,15 +106,18 @@ class World {
   step(): void {
     const node = this.pick(this.nodes) as CoreNode
     const draw = this.random()
-    if (draw < 0.35) this.pick([...this.wires.values()])?.one()
-    else if (draw < 0.42) this.connect(Math.floor(this.random() * 3), (1 + Math.floor(this.random() * 2)) % 3)
+    if (draw < 0.35) {
+      const wire = this.pick([...this.wires.values()])
+      for (let i = 0; i < 12 && wire?.one(); i++);
+    } else if (draw < 0.42)
+      this.connect(Math.floor(this.random() * 3), (1 + Math.floor(this.random() * 2)) % 3)
     else if (draw < 0.47) this.introduce(node)
     else if (draw < 0.5) this.revoke()
     else if (draw < 0.65) this.answer()
     else if (draw < 0.8) this.write(node)
     else if (draw < 0.82) this.cut()
     else if (draw < 0.83) this.garbage(node)
-    else if (draw < 0.85) node.isDiskHeld = !node.isDiskHeld
+    else if (draw < 0.87) node.isDiskHeld = !node.isDiskHeld
     else node.pass(Math.floor(this.random() * 300))
   }
 

@@ -107,6 +107,27 @@ test('no feed key is sent before our rules agreed; a refusal sends none at all',
   t.is(phases(a).live, 0)
 })
 
+test('what names feeds or compares them closes the channel before our READY; a ROOT is held', t => {
+  const root = { round: 1, count: 0, fp: new Uint8Array(16) }
+  const frames: [PartyFrame, boolean][] = [
+    [{ type: 'introduce', call: 1, records: [] }, true],
+    [{ type: 'lengths', entries: [] }, true],
+    [{ type: 'grant', isGranted: true, slots: [], reason: 0 }, true],
+    [{ type: 'nodes', set: 1, round: 1, nodes: [] }, true],
+    [{ type: 'records', set: 1, round: 0, isLast: true, records: [] }, true],
+    [{ type: 'root', set: 1, ...root }, false],
+    [{ type: 'root', set: 2, ...root }, false],
+    [{ type: 'ephemeral', name: 'x', value: new Uint8Array(0) }, false]
+  ]
+  for (const [frame, isClosed] of frames) {
+    const a = new CoreNode(1, { handshake: () => undefined })
+    const b = new CoreNode(2, { handshake: () => undefined })
+    new Wire(a, b).run()
+    tell(a, frame)
+    t.deepEqual(phases(a).down, isClosed ? ['wrong-phase'] : [], frame.type)
+  }
+})
+
 test('a peer whose rules never answer is gone after the deadline', t => {
   const a = new CoreNode(1, { handshake: () => undefined })
   const b = new CoreNode(2)
@@ -166,6 +187,8 @@ test('a feed revoked while its acceptance was being written stays closed and is 
   t.truthy(authorize)
   a.step({ type: 'revoke', key, cutoff: null, purge: false, reason: '', job: 2 })
   ab.run()
+  // The disk says yes, although the set was told otherwise meanwhile; then the set says what it does.
+  b.step({ type: 'logged', job: (authorize as { job: number }).job, code: null })
   for (const effect of b.held) b.finish(effect, null)
   bc.run()
   ab.run()

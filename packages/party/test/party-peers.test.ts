@@ -1,5 +1,8 @@
+import { EventEmitter } from 'node:events'
+import { duplexPair } from 'node:stream'
 import { createKeyPair } from '@hearsay/gossip'
-import { Party, type PartyPeer, rules } from '@hearsay/party'
+import { connectionOf } from '@hearsay/gossip/connection'
+import { type DuplexLike, Party, type PartyPeer, rules } from '@hearsay/party'
 import test from 'ava'
 import b4a from 'b4a'
 import { connect, folder, KEY, newParty, next, until } from './support-parties.js'
@@ -147,6 +150,59 @@ test('a password is asked for within the handshake; the wrong one gets nothing',
   t.is(wrong.feeds.size, 0)
 })
 
+test('grants end with the channel: what was granted within a handshake that then refused is closed', async t => {
+  const a = await newParty(t, 1)
+  const feed = await a.feeds.writer('w')
+  await feed.append(b4a.from('early'))
+  const seen = { go: () => {} }
+  a.setRules({
+    async handshake({ peer }) {
+      await peer.replicate(feed)
+      await new Promise<void>(resolve => {
+        seen.go = resolve
+      })
+      throw new Error('no, after all')
+    }
+  })
+  const b = await newParty(t, 2)
+  const copy = await b.feeds.authorize(feed.key)
+  connect(a, b)
+  await connected(a, b)
+  t.true(await onlyPeer(b).replicate(copy))
+  t.is(b4a.toString((await copy.get(0)) as Uint8Array), 'early')
+  seen.go()
+  await until('it is refused', () => a.peers.size === 0 && b.peers.size === 0)
+  await until('no channel is left', () => feed.peers.length === 0)
+  await feed.append(b4a.from('late'))
+  await t.throwsAsync(copy.get(1, { timeout: 100 }) as Promise<unknown>)
+})
+
+test('join() takes the connections that a swarm has and gets, and leave() lets go of them', async t => {
+  const a = await newParty(t, 1)
+  const b = await newParty(t, 2)
+  const swarms = [new FakeSwarm(), new FakeSwarm()] as const
+  const pair = () => {
+    const [left, right] = duplexPair()
+    return [
+      connectionOf(left, { initiator: true }).stream,
+      connectionOf(right, { initiator: false }).stream
+    ] as const
+  }
+  const [first, other] = pair()
+  swarms[0].connections.add(first as never)
+  const joinedA = a.join(swarms[0])
+  const joinedB = b.join(swarms[1])
+  swarms[1].add(other as never)
+  await connected(a, b)
+  t.deepEqual(b4a.from(swarms[0].topics[0] as Uint8Array), b4a.from(a.discoveryKey))
+  await joinedA.flushed()
+  await joinedA.leave()
+  await until('both know', () => a.peers.size === 0 && b.peers.size === 0)
+  t.false((first as unknown as { destroyed: boolean }).destroyed)
+  t.is(swarms[0].listenerCount('connection'), 0)
+  await joinedB.leave()
+})
+
 test('who has another party key is no peer, and the connection lives', async t => {
   const a = await newParty(t, 1)
   const b = await newParty(t, 2, { key: new Uint8Array(32).fill(0x43) })
@@ -266,3 +322,23 @@ test('close is idempotent, says goodbye, and rejects what comes later', async t 
   await t.throwsAsync(a.introduce(new Uint8Array(32)), { code: 'ERR_PARTY_CLOSED' })
   t.throws(() => a.replicate(true), { code: 'ERR_PARTY_CLOSED' })
 })
+
+/** A Hyperswarm, as far as a party sees one. */
+class FakeSwarm extends EventEmitter {
+  readonly connections = new Set<DuplexLike>()
+  readonly topics: Uint8Array[] = []
+
+  add(stream: DuplexLike): void {
+    this.connections.add(stream)
+    this.emit('connection', stream)
+  }
+
+  join(topic: Uint8Array) {
+    this.topics.push(topic)
+    return { flushed: async () => true, destroy: async () => {} }
+  }
+
+  async flush(): Promise<boolean> {
+    return true
+  }
+}

@@ -4,7 +4,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Duplex } from 'node:stream'
 import { createKeyPair } from '@hearsay/gossip'
 import { Party, type PartyOptions } from '@hearsay/party'
 import type { ExecutionContext } from 'ava'
@@ -65,8 +64,8 @@ export interface Wire {
 
 /** Connects two parties by a pipe; `a` initiates. */
 export function connect(a: Party, b: Party): Wire {
-  const left: Duplex = a.replicate(true)
-  const right: Duplex = b.replicate(false)
+  const left = a.replicate(true)
+  const right = b.replicate(false)
   const sent: Uint8Array[] = []
   left.on('data', chunk => sent.push(chunk))
   right.on('data', chunk => sent.push(chunk))

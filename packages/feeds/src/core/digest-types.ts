@@ -14,18 +14,21 @@ export interface DigestRange {
 export interface DigestChild {
   /** 0 to 15. */
   readonly nibble: number
+  /** Rows below it, from 1. */
   readonly count: number
-  /** 8 bytes. */
+  /** Fingerprint of these rows under the salt of the round, 8 bytes. */
   readonly fp: Uint8Array
 }
 
 /** A range and its children that aren't empty, in order of their nibbles. */
 export interface DigestNode extends DigestRange {
+  /** 1 to 16; a nibble that is missing has no rows. */
   readonly children: readonly DigestChild[]
 }
 
 /** Shorts (8 bytes each) of the rows in a range. */
 export interface DigestGroup extends DigestRange {
+  /** All rows of the range, in any order; none: the sender has nothing there. */
   readonly shorts: readonly Uint8Array[]
 }
 
@@ -45,10 +48,15 @@ export type DigestFrame =
 
 /** A RECORDS frame, as the digest needs it: the rows (flat, 32 bytes each) of the records that it held. */
 export interface RecordsMark {
+  /** Tells it from a `DigestFrame`. */
   readonly type: 'records'
+  /** 0 or 1: set 2 has no records. */
   readonly set: SetNumber
+  /** Round in which they were pulled. Records that were pushed (round 0) are not the digest's matter. */
   readonly round: number
+  /** Ends the answer to our PULL. */
   readonly isLast: boolean
+  /** As they were read from the records, not as somebody claims them. */
   readonly rows: Uint8Array
 }
 
@@ -112,6 +120,7 @@ export interface DigestLimits {
 
 /** Options of a digest. */
 export interface DigestOptions {
+  /** Both ends run one digest per set. */
   set: SetNumber
   /** Did we initiate the Noise handshake? */
   isInitiator: boolean
@@ -123,6 +132,7 @@ export interface DigestOptions {
   salt(round: number): Uint8Array
   /** BLAKE2b-256 keyed with `key`. */
   keyedHash(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array
+  /** Overrides single bounds of `DIGEST_LIMITS`. */
   limits?: Partial<DigestLimits>
 }
 

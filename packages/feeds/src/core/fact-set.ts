@@ -24,12 +24,15 @@ export interface FeedRow {
   allowed: number
   /** Greatest version of a deny, -1: none. */
   denied: number
+  /** Of the greatest authorize: 0 fetch all blocks, 1 only what is asked for. */
   policy: 0 | 1
+  /** Of the greatest authorize: digest of what led to it, 0 or 32 bytes. */
   evidence: Uint8Array
   /** Cutoffs that still count, as [version, cutoff]; a higher authorize lifts those below it. */
   cutoffs: [number, number][]
   /** Purge was asked for by the deny of this version; -1: by none. */
   purged: number
+  /** Signed twice for one length; for ever, whatever is authorized later. */
   quarantined: boolean
   /** Grows with each change of this row. */
   generation: number
@@ -63,6 +66,7 @@ export class FactSet {
     return this.#rows.get(slotOf(feedId))
   }
 
+  /** May the feed be replicated now? False for one of which nothing is known. */
   isAuthorized(feedId: Uint8Array): boolean {
     const row = this.#rows.get(slotOf(feedId))
     return row !== undefined && authorizedRow(row)

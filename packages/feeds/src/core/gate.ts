@@ -58,9 +58,13 @@ export type GateEffect =
 
 /** Bounds of a gate; see limits. */
 export interface GateLimits {
+  /** Feeds that are being opened or offered at once; the rest waits its turn. One that the peer asked for doesn't wait. */
   maxOpening: number
+  /** An offer that the peer doesn't take within so long counts as refused. */
   offerMs: number
+  /** How long a refused feed isn't offered again; doubles with each refusal in a row. */
   refusedMs: number
+  /** Longest such time. */
   maxRefusedMs: number
 }
 
@@ -100,10 +104,12 @@ export class GateCore {
     return this.#entries.get(id)?.state
   }
 
+  /** Does any holder grant this feed? */
   isGranted(id: string): boolean {
     return (this.#entries.get(id)?.holders.size ?? 0) > 0
   }
 
+  /** Does this holder grant it, whatever the others do? */
   isGrantedBy(id: string, holder: number): boolean {
     return this.#entries.get(id)?.holders.has(holder) ?? false
   }

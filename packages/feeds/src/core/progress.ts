@@ -11,23 +11,31 @@ import type { FeedProgress } from '../types.js'
 export interface PeerStatus {
   /** False until its first message about lengths came. */
   isSynced: boolean
+  /** Signed length that it claims; 0 until it is synced. */
   length: number
   /** Blocks that it has from the first one on. */
   complete: number
+  /** Does it fetch what it lacks? A peer that doesn't is not waited for. */
   isDownloading: boolean
 }
 
 /** One authorized feed. */
 export interface FeedStatus {
+  /** `key` as z-base-32. */
   id: string
+  /** 32 bytes. */
   key: Uint8Array
   /** Signed length that we know; 0 while the feed isn't open. */
   length: number
+  /** Blocks that we have from the first one on. */
   complete: number
+  /** Only what is asked for is fetched, so that nothing counts as missing. */
   isSparse: boolean
+  /** Signed twice for one length: never complete, and never waited for. */
   isForked: boolean
   /** False while it is being opened, or offered, on a connection. */
   isSettled: boolean
+  /** Those that replicate this feed with us now. */
   peers: readonly PeerStatus[]
 }
 
@@ -80,6 +88,7 @@ export class SyncGoal {
     return this.#goals.size
   }
 
+  /** What the statuses still lack; a feed that left the set, or forked, lacks nothing. Zero in both: the sync is over. */
   missing(statuses: readonly FeedStatus[]): Missing {
     const missing = { ours: 0, theirs: 0 }
     for (const status of statuses) {

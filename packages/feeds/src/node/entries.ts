@@ -7,7 +7,7 @@
 import { decodeCursor, encodeCursor } from '../core/cursor.js'
 import { slotOf } from '../core/fact-set.js'
 import { typeError } from '../errors.js'
-import type { EntriesOptions, Feed, FeedEntry } from '../types.js'
+import type { AbortSignalLike, EntriesOptions, Feed, FeedEntry } from '../types.js'
 
 /** What entries() reads from. */
 export interface EntriesHost<T> {
@@ -107,7 +107,7 @@ function entryOf<T>(feed: Feed<T>, seq: number, value: T, positions: Map<string,
   }
 }
 
-async function untilAborted(change: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+async function untilAborted(change: Promise<void>, signal: AbortSignalLike | undefined): Promise<void> {
   if (signal === undefined) return change
   let abort = (): void => {}
   const aborted = new Promise<never>((_, reject) => {

@@ -100,6 +100,7 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
     return this.#engine.isOpened && !this.#engine.isClosed
   }
 
+  /** True from the call of close() on. */
   get closed(): boolean {
     return this.#engine.isClosed
   }

@@ -168,8 +168,9 @@ export class Core {
   readonly #root: Hypercore
   #download: { destroy(): void } | null = null
 
-  constructor(root: Hypercore) {
-    this.#root = root
+  /** @param root - A Hypercore. Not typed as one: our declarations name no module that has no types. */
+  constructor(root: object) {
+    this.#root = root as Hypercore
   }
 
   get key(): Uint8Array {
@@ -195,7 +196,7 @@ export class Core {
   }
 
   /** A session for the application; with `keyPair` it can append. */
-  session(feedSwitch: FeedSwitch, valueEncoding: FeedEncoding, keyPair: KeyPair | null): Hypercore {
+  session(feedSwitch: FeedSwitch, valueEncoding: FeedEncoding, keyPair: KeyPair | null): object {
     const writer = keyPair === null ? {} : { keyPair }
     return this.#root.session({ class: GuardedCore, feedSwitch, valueEncoding, ...writer })
   }

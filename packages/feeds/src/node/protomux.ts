@@ -23,20 +23,31 @@ export interface ChannelLike {
 
 /** How a value of a channel becomes bytes (compact-encoding's form). */
 export interface MuxEncoding {
+  /** Adds the size of `value` to `state.end`; the buffer is made afterwards. */
   preencode(state: { start: number; end: number; buffer: Uint8Array | null }, value: Uint8Array): void
+  /** Writes `value` at `state.start`, and moves that behind it. */
   encode(state: { start: number; end: number; buffer: Uint8Array | null }, value: Uint8Array): void
+  /** Reads from `state.start` to at most `state.end`, and moves `start` behind it. A throw destroys the stream. */
   decode(state: { start: number; end: number; buffer: Uint8Array | null }): Uint8Array
 }
 
 /** What `createChannel` takes. Every callback must be guarded. */
 export interface MuxChannelOptions {
+  /** Name that both ends use; a channel opens when both have opened it. */
   protocol: string
+  /** Tells channels of one protocol apart. Default null: the one without an id. */
   id?: Uint8Array | null
+  /** Default true: null instead of a second open channel with this protocol and id. */
   unique?: boolean
+  /** Encoding of the bytes that `open` sends. Default: none are sent. */
   handshake?: MuxEncoding
+  /** The kinds of messages by their number; both ends must agree on the order. Default: none. */
   messages?: { encoding: MuxEncoding; onmessage(message: Uint8Array, channel: ChannelLike): unknown }[]
+  /** Both ends have opened it; `handshake` is the remote's. */
   onopen?(handshake: Uint8Array, channel: ChannelLike): unknown
+  /** Called once, also for a channel that never opened. `isRemote`: the other end closed it, or the stream died. */
   onclose?(isRemote: boolean, channel: ChannelLike): unknown
+  /** The transport's buffer is empty again after a write that filled it. */
   ondrain?(channel: ChannelLike): unknown
 }
 

@@ -5,6 +5,7 @@
  */
 import { type FeedStatus, SyncGoal } from '../core/progress.js'
 import { FeedsError } from '../errors.js'
+import type { AbortSignalLike } from '../types.js'
 
 /** What synced() looks at. */
 export interface SyncHost {
@@ -19,7 +20,8 @@ export interface SyncHost {
 
 /** Options of synced(). */
 export interface SyncedOptions {
-  signal?: AbortSignal
+  /** Gives up: rejects with its reason, a few ms after it was aborted. Default: none. */
+  signal?: AbortSignalLike
   /** ms without a block coming or going until it rejects `ERR_FEEDS_TIMEOUT`. Default 30,000. */
   timeoutMs?: number
 }

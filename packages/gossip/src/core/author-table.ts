@@ -191,7 +191,10 @@ export class AuthorTable {
       chargedTo
     }
     let siblings = this.#authors.get(ref.authorId)
-    if (siblings === undefined) this.#authors.set(ref.authorId, (siblings = new Map()))
+    if (siblings === undefined) {
+      siblings = new Map()
+      this.#authors.set(ref.authorId, siblings)
+    }
     siblings.set(ref.incarnationId, entry)
     this.#entries.add(entry)
     if (chargedTo === null) this.#pinned++

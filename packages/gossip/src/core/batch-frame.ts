@@ -41,15 +41,23 @@ export interface Hop {
 
 /** A BATCH as it came. The bytes are views on the frame: `batchOf` copies them. */
 export interface BatchFrame extends Hop {
+  /** Index of the author, as an AUTHOR frame bound it; here it may still be unbound. */
   readonly ix: number
+  /** 0, or `CLASS_DURABLE`; signed. */
   readonly class: number
+  /** Seq of the first message. */
   readonly seq0: number
+  /** Messages, 1 to `maxBatchMessages`. */
   readonly count: number
   /** Of `createdMsOf`. */
   readonly createdDelta: number
+  /** From 1 to `maxTtlMs / 1000`, counted from when the batch was made. */
   readonly ttlSeconds: number
+  /** 64 bytes; not checked yet. */
   readonly signature: Uint8Array
+  /** Empty; or the feed's signature of a durable batch, at most 128 bytes. */
   readonly head: Uint8Array
+  /** The payload list as it is hashed: `count` times (uint length, bytes), and nothing behind it. */
   readonly payloadBytes: Uint8Array
 }
 

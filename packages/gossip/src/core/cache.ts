@@ -40,7 +40,10 @@ export class BatchCache {
   add(batch: Batch, isOwn: boolean): void {
     if (costOf(batch) > this.#limits.maxCacheBytes) return
     let list = this.#lists.get(batch.ref)
-    if (list === undefined) this.#lists.set(batch.ref, (list = []))
+    if (list === undefined) {
+      list = []
+      this.#lists.set(batch.ref, list)
+    }
     list.splice(lowerBound(list, batch.seq0), 0, batch)
     ;(isOwn ? this.#own : this.#foreign).add(batch)
     this.#bytes += costOf(batch)

@@ -73,3 +73,15 @@ export class Clock {
     return wallMs - before > this.#maxSkewMs ? 'jump' : 'steady'
   }
 }
+
+/** So many clocks have to agree before ours is doubted. */
+const MIN_CLOCKS = 3
+/** A difference that isn't network delay any more. */
+const WRONG_MS = 5000
+
+/** Is our wall clock wrong, by the clocks of the peers? `offsetsMs` are theirs - ours. It decides nothing but a warning. */
+export function isClockWrong(offsetsMs: readonly number[]): boolean {
+  if (offsetsMs.length < MIN_CLOCKS) return false
+  const sorted = [...offsetsMs].sort((a, b) => a - b)
+  return Math.abs(sorted[Math.floor(sorted.length / 2)] as number) > WRONG_MS
+}

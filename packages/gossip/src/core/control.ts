@@ -18,20 +18,21 @@ import {
   FrameKind
 } from './frames.js'
 import { makeAuthorRef } from './keys.js'
-import type { Link } from './links.js'
+import type { Link } from './link.js'
+import type { Parts } from './parts.js'
 import { Points } from './peer-book.js'
-import type { Receiver, ReceiverParts } from './receive.js'
+import type { Receiver } from './receive.js'
 import type { Result } from './result.js'
 import type { Request, Supplier } from './supplier.js'
 import type { AuthorRef, DropReason } from './types.js'
 
 /** Interprets control frames of links that are up. */
 export class Control {
-  readonly #parts: ReceiverParts
+  readonly #parts: Parts
   readonly #receiver: Receiver
   readonly #supplier: Supplier
 
-  constructor(parts: ReceiverParts, receiver: Receiver, supplier: Supplier) {
+  constructor(parts: Parts, receiver: Receiver, supplier: Supplier) {
     this.#parts = parts
     this.#receiver = receiver
     this.#supplier = supplier
@@ -42,23 +43,32 @@ export class Control {
     const { limits } = this.#parts.options
     switch (kind) {
       case FrameKind.author:
-        return this.#author(link, bytes)
+        this.#author(link, bytes)
+        break
       case FrameKind.have:
-        return this.#have(link, bytes)
+        this.#have(link, bytes)
+        break
       case FrameKind.want:
-        return this.#want(link, bytes)
+        this.#want(link, bytes)
+        break
       case FrameKind.miss:
-        return this.#miss(link, bytes)
+        this.#miss(link, bytes)
+        break
       case FrameKind.prune:
-        return this.#prune(link, bytes)
+        this.#prune(link, bytes)
+        break
       case FrameKind.offer:
-        return this.#offer(link, bytes)
+        this.#offer(link, bytes)
+        break
       case FrameKind.skip:
-        return this.#check(link, decodeSkip(bytes, limits))
+        this.#decoded(link, decodeSkip(bytes, limits))
+        break
       case FrameKind.link:
-        return this.#check(link, decodeLink(bytes, limits))
+        this.#decoded(link, decodeLink(bytes, limits))
+        break
       case FrameKind.peers:
-        return this.#check(link, decodePeers(bytes, limits))
+        this.#decoded(link, decodePeers(bytes, limits))
+        break
       default:
         // A later version may send it: no fault.
         this.#parts.outbox.drop(link.id, 'unknown-kind', 0)
@@ -67,23 +77,22 @@ export class Control {
 
   #author(link: Link, bytes: Uint8Array): void {
     const { options, clock } = this.#parts
-    const decoded = decodeAuthor(bytes, options.limits)
-    if (!decoded.ok) return this.#fault(link, decoded.reason)
-    const { ix, author, incarnation, origin } = decoded.value
-    if (!link.authors.bind(ix, this.#receiver.canonical(makeAuthorRef(author, incarnation, origin)))) {
-      return this.#fault(link, 'malformed')
-    }
-    if (!link.budgets.bindings.take(1, clock.nowMs)) {
+    const frame = this.#decoded(link, decodeAuthor(bytes, options.limits))
+    if (frame === null) return
+    const { ix, author, incarnation, origin } = frame
+    const ref = this.#receiver.canonical(makeAuthorRef(author, incarnation, origin))
+    if (!link.authors.bind(ix, ref)) this.#fault(link, 'malformed')
+    else if (!link.budgets.bindings.take(1, clock.nowMs)) {
       this.#parts.links.fault(link, 'over-budget', { points: Points.overBudget, nowMs: clock.nowMs })
     }
   }
 
   #have(link: Link, bytes: Uint8Array): void {
     const { options, repair, clock } = this.#parts
-    const decoded = decodeHave(bytes, options.limits)
-    if (!decoded.ok) return this.#fault(link, decoded.reason)
-    const isComplete = decoded.value.have === 'join' || decoded.value.have === 'lag'
-    for (const { ix, next, ahead } of decoded.value.entries) {
+    const frame = this.#decoded(link, decodeHave(bytes, options.limits))
+    if (frame === null) return
+    const isComplete = frame.have === 'join' || frame.have === 'lag'
+    for (const { ix, next, ahead } of frame.entries) {
       const ref = this.#ref(link, ix)
       if (ref === null) return
       if (!this.#mayMiss(ref)) continue
@@ -93,13 +102,13 @@ export class Control {
 
   #want(link: Link, bytes: Uint8Array): void {
     const { options, clock, spread, table, links } = this.#parts
-    const decoded = decodeWant(bytes, options.limits)
-    if (!decoded.ok) return this.#fault(link, decoded.reason)
+    const frame = this.#decoded(link, decodeWant(bytes, options.limits))
+    if (frame === null) return
     const requests: Request[] = []
-    for (const { ix, from, count } of decoded.value.ranges) {
+    for (const { ix, from, count } of frame.ranges) {
       const ref = this.#ref(link, ix)
       if (ref === null) return
-      if (decoded.value.graft) spread.grafted(link, ref, clock.nowMs)
+      if (frame.graft) spread.grafted(link, ref, clock.nowMs)
       requests.push({ ref, from, count, next: (table.get(ref)?.watermark ?? -1) + 1 })
     }
     if (this.#supplier.answer(link, requests, clock)) return
@@ -108,9 +117,9 @@ export class Control {
 
   #miss(link: Link, bytes: Uint8Array): void {
     const { options, repair, clock, links } = this.#parts
-    const decoded = decodeMiss(bytes, options.limits)
-    if (!decoded.ok) return this.#fault(link, decoded.reason)
-    for (const { ix, ...miss } of decoded.value.entries) {
+    const frame = this.#decoded(link, decodeMiss(bytes, options.limits))
+    if (frame === null) return
+    for (const { ix, ...miss } of frame.entries) {
       const ref = this.#ref(link, ix)
       if (ref === null) return
       const askedMs = repair.takeAskedMs(link.id, ref)
@@ -121,10 +130,10 @@ export class Control {
 
   #prune(link: Link, bytes: Uint8Array): void {
     const { options, spread, clock } = this.#parts
-    const decoded = decodePrune(bytes, options.limits)
-    if (!decoded.ok) return this.#fault(link, decoded.reason)
+    const frame = this.#decoded(link, decodePrune(bytes, options.limits))
+    if (frame === null) return
     const refs: AuthorRef[] = []
-    for (const ix of decoded.value.ixs) {
+    for (const ix of frame.ixs) {
       const ref = this.#ref(link, ix)
       if (ref === null) return
       refs.push(ref)
@@ -135,18 +144,22 @@ export class Control {
   // An announcement is a claim like a watermark: what we lack is asked for.
   #offer(link: Link, bytes: Uint8Array): void {
     const { options, repair, clock } = this.#parts
-    const decoded = decodeOffer(bytes, options.limits)
-    if (!decoded.ok) return this.#fault(link, decoded.reason)
-    const { ix, seq0, count } = decoded.value
+    const frame = this.#decoded(link, decodeOffer(bytes, options.limits))
+    if (frame === null) return
+    const { ix, seq0, count } = frame
     const ref = this.#ref(link, ix)
     if (ref === null || !this.#mayMiss(ref)) return
-    repair.told(ref, { next: 0, to: seq0 + count - 1, isComplete: false }, { link: link.id, nowMs: clock.nowMs })
+    repair.told(
+      ref,
+      { next: 0, to: seq0 + count - 1, isComplete: false },
+      { link: link.id, nowMs: clock.nowMs }
+    )
   }
 
   // Ours can't be missing; what nobody may send, or lies in the future, isn't asked for.
   #mayMiss(ref: AuthorRef): boolean {
     const { clock, options } = this.#parts
-    if (this.#parts.isOwn(ref) || !this.#receiver.isWelcome(ref.authorId)) return false
+    if (this.#parts.outgoing.isOwn(ref) || !this.#receiver.isWelcome(ref.authorId)) return false
     return ref.startMs <= clock.wallMs + options.limits.maxSkewMs
   }
 
@@ -158,8 +171,11 @@ export class Control {
     return null
   }
 
-  #check(link: Link, decoded: Result<unknown>): void {
-    if (!decoded.ok) this.#fault(link, decoded.reason)
+  // Null: it doesn't follow the format, and the link is closed.
+  #decoded<T>(link: Link, decoded: Result<T>): T | null {
+    if (decoded.ok) return decoded.value
+    this.#fault(link, decoded.reason)
+    return null
   }
 
   #fault(link: Link, reason: DropReason): void {

@@ -23,7 +23,9 @@ import { type LinkId, type OutFrame, SEND_OWN, type SendClass } from './types.js
 
 /** A change of a link's queue that the core has to know. */
 export interface EgressSignal {
+  /** Whose queue it is: the number that was given to `openLink`. */
   readonly link: LinkId
+  /** Type of the input that the core of the link's topic has to be told. */
   readonly state: 'blocked' | 'drained' | 'lagging'
 }
 

@@ -26,9 +26,11 @@ import type { AuthorRef, LinkId, OutFrame } from './types.js'
 
 /** A frame as it goes to the channel. */
 export interface WrittenFrame {
+  /** The link that the writer was made for. */
   readonly link: LinkId
   /** A number of `FrameKind`: the Protomux message. */
   readonly kind: number
+  /** The whole frame without its kind; freshly made, the caller's to keep. */
   readonly bytes: Uint8Array
 }
 

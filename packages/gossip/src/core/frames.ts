@@ -52,54 +52,71 @@ const LINK_OPS: readonly LinkFrame['op'][] = ['ask', 'ok', 'no', 'demote']
 const WANT_GRAFT = 1
 const MAX_BACKOFF_MS = 300_000
 
-/** Binds `ix` to an author. */
+/** Binds `ix` to an author, for the frames that come after it on this link. */
 export interface AuthorFrame {
   readonly ix: number
+  /** 32 bytes; nothing was proven by naming it. */
   readonly author: Uint8Array
+  /** 8 bytes: 48-bit start time in ms, big-endian, then 16 random bits. */
   readonly incarnation: Uint8Array
+  /** At most `MAX_ORIGIN_BYTES`; empty but for a durable topic: feed key (32 bytes) and writer name. */
   readonly origin: Uint8Array
 }
 
 /** Watermarks; without entries a sign of life. */
 export interface HaveFrame {
+  /** Why it was sent, which says what the entries that it lacks mean. */
   readonly have: HaveKind
+  /** `next`: watermark + 1, 0: nothing yet; `ahead`: highest accepted seq - watermark. At most `maxHaveEntries`. */
   readonly entries: readonly { readonly ix: number; readonly next: number; readonly ahead: number }[]
 }
 
 /** A range of seqs of the author that `ix` stands for. */
 export interface FrameRange {
   readonly ix: number
+  /** First seq of the range. */
   readonly from: number
+  /** Seqs in it; 0: none, `from` means nothing. */
   readonly count: number
 }
 
 /** Asks for the batches that touch the ranges. A range of 0 seqs only grafts. */
 export interface WantFrame {
+  /** Push later batches of these authors as well. */
   readonly graft: boolean
+  /** At most `maxWantRanges`. */
   readonly ranges: readonly FrameRange[]
 }
 
-/** What can't be supplied; `floor`: the lowest seq that can. */
+/** What can't be supplied. */
 export interface MissFrame {
+  /** `floor`: the lowest seq of the author that can be supplied. At most `maxWantRanges`. */
   readonly entries: readonly (FrameRange & { readonly floor: number; readonly reason: MissReason })[]
 }
 
 /** "Don't push these to me"; none: push nothing. */
 export interface PruneFrame {
+  /** Indexes of authors, at most `maxHaveEntries`. */
   readonly ixs: readonly number[]
 }
 
 /** Announces a large batch instead of pushing it. */
 export interface OfferFrame {
+  /** Index of the author. */
   readonly ix: number
+  /** First seq of the batch. */
   readonly seq0: number
+  /** Messages in it, 1 to `maxBatchMessages`. */
   readonly count: number
+  /** Size of the BATCH frame that would be sent; the sender's word. */
   readonly bytes: number
 }
 
 /** "I have this batch, don't send it." */
 export interface SkipFrame {
+  /** Index of the author. */
   readonly ix: number
+  /** First seq of the batch. */
   readonly seq0: number
 }
 
@@ -108,6 +125,7 @@ export type LinkFrame = Omit<Extract<OutFrame, { kind: 'link' }>, 'kind'>
 
 /** Noise keys of peers of this topic. */
 export interface PeersFrame {
+  /** 32 bytes each, at most `maxPeersKeys`. Hints: nobody proved that these peers exist. */
   readonly keys: readonly Uint8Array[]
 }
 

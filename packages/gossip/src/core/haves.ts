@@ -9,7 +9,7 @@
  */
 import type { Limits } from '../limits.js'
 import type { AuthorEntry, AuthorTable } from './author-table.js'
-import type { Link } from './links.js'
+import type { Link } from './link.js'
 import type { Outbox } from './outbox.js'
 import { type HaveEntry, type HaveKind, SEND_CONTROL } from './types.js'
 

@@ -34,6 +34,7 @@ export const FEATURE_DURABLE = 4
 
 /** What a peer says first. */
 export interface Hello {
+  /** `PROTOCOL_VERSION` of the peer, 0 to 255; of another version no other field is known. */
   readonly version: number
   /** 32 bytes. */
   readonly proof: Uint8Array

@@ -21,57 +21,12 @@
  */
 import b4a from 'b4a'
 import type { Limits } from '../limits.js'
-import { IncomingAuthors } from './author-indexes.js'
-import { TokenBucket } from './budget.js'
+import { isClockWrong } from './clock.js'
 import { decodeHello, type Hello, verifyHello } from './hello.js'
+import { type HeldFrame, type Link, makeLink } from './link.js'
 import type { Outbox } from './outbox.js'
 import { DEMERIT_BACKOFF_MS, type PeerBook, Points } from './peer-book.js'
 import type { ConnectionBinding, CryptoPort, DropReason, LinkDownReason, LinkId } from './types.js'
-
-/** A frame that waits until the link is admitted. */
-export interface HeldFrame {
-  readonly kind: number
-  readonly bytes: Uint8Array
-}
-
-/** One link. */
-export interface Link {
-  readonly id: LinkId
-  readonly binding: ConnectionBinding
-  /** Noise key of the remote, hex: who is charged. */
-  readonly peerId: string
-  readonly isOutbound: boolean
-  state: 'opening' | 'admitting' | 'up'
-  role: 'active' | 'standby'
-  isSuspect: boolean
-  /** Does our queue for it take payload? */
-  flow: 'open' | 'blocked' | 'lagging'
-  readonly openedMs: number
-  heardMs: number
-  toldMs: number
-  /** Smoothed round trip; 0: unknown. */
-  rttMs: number
-  /** Largest BATCH frame that it takes. */
-  maxFrameBytes: number
-  /** Its wall clock - ours, when it said hello. */
-  clockOffsetMs: number
-  readonly authors: IncomingAuthors
-  held: HeldFrame[]
-  heldBytes: number
-  readonly budgets: Budgets
-}
-
-/** Budgets of one link. */
-export interface Budgets {
-  readonly frames: TokenBucket
-  readonly bytes: TokenBucket
-  readonly bindings: TokenBucket
-  readonly verifies: TokenBucket
-  readonly wantsIn: TokenBucket
-  /** Beyond it, a WANT over budget is no accident any more. */
-  readonly wantsPatience: TokenBucket
-  readonly wantsOut: TokenBucket
-}
 
 /** Who is told when links change. */
 export interface LinkListener {
@@ -104,6 +59,7 @@ export class Links {
   readonly #links = new Map<LinkId, Link>()
   #active: readonly Link[] = []
   #nextAtMs = Number.POSITIVE_INFINITY
+  #isClockWrong = false
 
   constructor(options: LinksOptions) {
     this.#options = options
@@ -170,6 +126,7 @@ export class Links {
     link.heardMs = times.nowMs
     link.maxFrameBytes = hello.maxFrameBytes
     link.clockOffsetMs = hello.clockMs - times.wallMs
+    this.#checkClock()
     return true
   }
 
@@ -231,8 +188,6 @@ export class Links {
   /** Closes a link, and refuses its peer key for a while. */
   close(link: Link, reason: LinkDownReason, how: { backoffMs: number; nowMs: number }): void {
     const { book, outbox } = this.#options
-    // A batch may be judged after its link went: the peer key pays, there is nothing to close.
-    if (this.#links.get(link.id) !== link) return
     if (how.backoffMs > 0) book.refuse(link.peerId, how.backoffMs, how.nowMs)
     outbox.add({ type: 'closeLink', link: link.id, reason, backoffMs: how.backoffMs })
     this.gone(link, reason)
@@ -299,6 +254,15 @@ export class Links {
     if (atMs < this.#nextAtMs) this.#nextAtMs = atMs
   }
 
+  // Told when it becomes so, not with each further hello.
+  #checkClock(): void {
+    const proven = [...this.#links.values()].filter(link => link.state !== 'opening')
+    const isWrong = isClockWrong(proven.map(link => link.clockOffsetMs))
+    if (isWrong && !this.#isClockWrong)
+      this.#options.outbox.add({ type: 'warning', code: 'clock', link: null })
+    this.#isClockWrong = isWrong
+  }
+
   #closeAll(peerId: string, nowMs: number): void {
     for (const link of [...this.#links.values()]) {
       if (link.peerId === peerId) this.close(link, 'demerits', { backoffMs: DEMERIT_BACKOFF_MS, nowMs })
@@ -335,47 +299,6 @@ export class Links {
     link.role = 'standby'
     this.#active = this.#active.filter(other => other !== link)
     this.#options.listener.linkInactive(link)
-  }
-}
-
-function makeLink(
-  id: LinkId,
-  opening: { binding: ConnectionBinding; outbound: boolean; peerId: string },
-  { limits, nowMs }: { limits: Limits; nowMs: number }
-): Link {
-  return {
-    id,
-    binding: opening.binding,
-    peerId: opening.peerId,
-    isOutbound: opening.outbound,
-    state: 'opening',
-    role: 'standby',
-    isSuspect: false,
-    flow: 'open',
-    openedMs: nowMs,
-    heardMs: nowMs,
-    toldMs: nowMs,
-    rttMs: 0,
-    maxFrameBytes: 0,
-    clockOffsetMs: 0,
-    authors: new IncomingAuthors(limits.maxAuthorIndexes),
-    held: [],
-    heldBytes: 0,
-    budgets: makeBudgets(limits)
-  }
-}
-
-function makeBudgets(limits: Limits): Budgets {
-  const { framesPerSecond, bytesPerSecond, verifiesPerSecond, wantsPerSecond } = limits
-  return {
-    frames: new TokenBucket(framesPerSecond, framesPerSecond * 2),
-    bytes: new TokenBucket(bytesPerSecond, bytesPerSecond * 2),
-    bindings: new TokenBucket(framesPerSecond, framesPerSecond * 2),
-    verifies: new TokenBucket(verifiesPerSecond, verifiesPerSecond * 2),
-    // The one who asks keeps to half of what the one who answers allows: two buckets never agree exactly.
-    wantsIn: new TokenBucket(wantsPerSecond, wantsPerSecond * 2),
-    wantsPatience: new TokenBucket(wantsPerSecond * 2, wantsPerSecond * 10),
-    wantsOut: new TokenBucket(wantsPerSecond, wantsPerSecond)
   }
 }
 

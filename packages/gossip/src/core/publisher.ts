@@ -58,6 +58,8 @@ const MAX_SEQ = 2 ** 31
 /** Partly filled batches per second; so 500 messages per second are never delayed, and 15,000 ticks cost 1,000 signatures. */
 const PARTIAL_PER_SECOND = 1000
 const PARTIAL_BURST = 100
+/** Incarnations drawn within this time start one ms after the other. */
+const SAME_START_MS = 1000
 /** Half of what makes a link blocked. */
 const MAX_BYTES_PER_STEP = 32 * 1024
 /** Share of what receivers allow an author: two clocks never agree exactly. */
@@ -73,7 +75,7 @@ export class Publisher {
   #open: OpenBatch | null = null
   #resumeAtMs = Number.POSITIVE_INFINITY
   #ref: AuthorRef | null = null
-  #lastId = ''
+  #lastStartMs = Number.NEGATIVE_INFINITY
   #nextSeq = 0
   #lastCreatedMs = 0
 
@@ -143,7 +145,8 @@ export class Publisher {
   pump(now: { nowMs: number; wallMs: number; hasRoom: boolean; isTick: boolean }): OwnBatch[] {
     const batches: OwnBatch[] = []
     const { nowMs, wallMs } = now
-    if (now.isTick && this.#open !== null && nowMs >= this.#open.closeAtMs) this.#closeOpen(nowMs, wallMs, batches)
+    if (now.isTick && this.#open !== null && nowMs >= this.#open.closeAtMs)
+      this.#closeOpen(nowMs, wallMs, batches)
     // A full batch that waits for its pace is closed as soon as it may, tick or not.
     if (this.#open?.isFull === true) this.#closeOpen(nowMs, wallMs, batches)
     this.#resumeAtMs = Number.POSITIVE_INFINITY
@@ -245,14 +248,16 @@ export class Publisher {
 
   #draw(wallMs: number): void {
     const { crypto, author } = this.#options
-    let startMs = wallMs
-    let ref: AuthorRef
-    do {
-      // 16 random bits: twice the same within one ms is rare, and must not happen to one process.
-      ref = makeAuthorRef(author, newIncarnation(startMs++, () => crypto.random()))
-    } while (ref.incarnationId === this.#lastId)
+    const lastMs = this.#lastStartMs
+    // 16 random bits tell two processes apart. One that draws twice within a ms must not rely on chance.
+    const isSoon = wallMs < lastMs + 1 && wallMs > lastMs - SAME_START_MS
+    const startMs = isSoon ? lastMs + 1 : Math.floor(wallMs)
+    const ref = makeAuthorRef(
+      author,
+      newIncarnation(startMs, () => crypto.random())
+    )
     this.#ref = ref
-    this.#lastId = ref.incarnationId
+    this.#lastStartMs = ref.startMs
     this.#nextSeq = 0
     this.#lastCreatedMs = ref.startMs
   }

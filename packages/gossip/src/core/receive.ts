@@ -12,49 +12,14 @@
  * 3. What fails changes nothing but counters, budgets and the points of the link.
  * 4. An answer to a question may come late, twice or never: the state is looked at again when it comes.
  */
-import type { AuthorTable, Newcomer } from './author-table.js'
-import type { BatchDigester } from './batch.js'
-import { type BatchCache, expiresMsOf } from './cache.js'
-import type { Clock } from './clock.js'
-import { batchFrameBytes, batchOf, createdMsOf, decodeBatch, type Hop } from './frames.js'
-import type { Haves } from './haves.js'
-import type { Link, Links } from './links.js'
-import type { Outbox } from './outbox.js'
-import { type PeerBook, Points } from './peer-book.js'
-import { Questions } from './questions.js'
-import type { Repair } from './repair.js'
-import type { Spread } from './spread.js'
-import {
-  type AuthorRef,
-  type Batch,
-  type DropReason,
-  SEND_BULK,
-  SEND_FORWARD,
-  type TopicCoreOptions,
-  type Verdict
-} from './types.js'
-
-/** A batch larger than this waits behind smaller ones. */
-const SMALL_BYTES = 4096
-
-/** The machines that a receiver works with. */
-export interface ReceiverParts {
-  readonly options: TopicCoreOptions
-  readonly clock: Clock
-  readonly digester: BatchDigester
-  readonly table: AuthorTable
-  readonly cache: BatchCache
-  readonly repair: Repair
-  readonly spread: Spread
-  readonly links: Links
-  readonly book: PeerBook
-  readonly haves: Haves
-  readonly outbox: Outbox
-  /** Was this incarnation drawn by us? */
-  readonly isOwn: (ref: AuthorRef) => boolean
-  /** Somebody else signs with our key and our incarnation. */
-  readonly onClone: (link: Link) => void
-}
+import type { Newcomer } from './author-table.js'
+import { expiresMsOf } from './cache.js'
+import { batchOf, createdMsOf, decodeBatch, type Hop } from './frames.js'
+import type { Link } from './link.js'
+import type { Parts } from './parts.js'
+import { Points } from './peer-book.js'
+import type { Questions } from './questions.js'
+import { type AuthorRef, type Batch, type DropReason, SEND_CONTROL, type Verdict } from './types.js'
 
 /** What the cheap checks look at; no bytes. */
 type Header = Pick<Batch, 'ref' | 'seq0' | 'count' | 'createdMs' | 'ttlSeconds'>
@@ -72,17 +37,20 @@ type Question =
 
 /** The way of a batch from a frame to the application. */
 export class Receiver {
-  readonly #parts: ReceiverParts
+  readonly #parts: Parts
   readonly #questions: Questions<Question>
+  readonly #onClone: (link: Link) => void
   /** Bounded by `maxAuthors`; the oldest verdict is asked for again. */
   readonly #verdicts = new Map<string, boolean>()
   readonly #parked = new Map<string, Arrived[]>()
   /** Batches whose messages are being judged; copies of them are duplicates already. */
   readonly #validating = new Set<string>()
 
-  constructor(parts: ReceiverParts, questions: Questions<unknown>) {
+  /** @param onClone - Somebody else signs with our key and our incarnation. */
+  constructor(parts: Parts, onClone: (link: Link) => void) {
     this.#parts = parts
-    this.#questions = questions as Questions<Question>
+    this.#questions = parts.questions as Questions<Question>
+    this.#onClone = onClone
   }
 
   /** Batches that wait for an answer. */
@@ -104,18 +72,23 @@ export class Receiver {
   frame(link: Link, bytes: Uint8Array): void {
     const { options, links, clock } = this.#parts
     const decoded = decodeBatch(bytes, options.limits)
-    if (!decoded.ok) return links.fault(link, decoded.reason, this.#charge(Points.malformed))
+    const bound = decoded.ok ? link.authors.get(decoded.value.ix) : undefined
+    if (!decoded.ok || bound === undefined) {
+      links.fault(link, decoded.ok ? 'unbound-author' : decoded.reason, this.#charge(Points.malformed))
+      return
+    }
     const frame = decoded.value
-    const bound = link.authors.get(frame.ix)
-    if (bound === undefined) return links.fault(link, 'unbound-author', this.#charge(Points.malformed))
-    // Durable batches belong to feeds; this topic has none.
-    if (frame.class !== 0) return this.#drop(link, 'unauthorized')
     const ref = this.canonical(bound)
     if (frame.repair) this.#time(link, ref)
     const createdMs = createdMsOf(frame, ref)
     const { seq0, count, ttlSeconds } = frame
     const header = { ref, seq0, count, createdMs, ttlSeconds }
-    if (this.#isTimely(link, header) && this.#isAuthorized(link, header, () => batchOf(frame, ref), frame)) {
+    // Durable batches belong to feeds; this topic has none.
+    if (frame.class !== 0) this.#drop(link, 'unauthorized')
+    else if (
+      this.#isTimely(link, header) &&
+      this.#isAuthorized(link, header, () => batchOf(frame, ref), frame)
+    ) {
       if (this.#isNew(link, header, frame)) this.#verify({ batch: batchOf(frame, ref), hop: frame, link })
     }
     // Whatever became of the last batch of an answer: nothing more comes.
@@ -137,7 +110,10 @@ export class Receiver {
   /** A question that nobody answered. */
   unanswered(question: unknown): void {
     const item = question as Question
-    if (item.about === 'validate') return this.#validated(item, [])
+    if (item.about === 'validate') {
+      this.#validated(item, [])
+      return
+    }
     // Not remembered: the next batch asks again.
     for (const { link } of this.#takeParked(item.authorId)) this.#drop(link, 'unauthorized')
   }
@@ -161,7 +137,7 @@ export class Receiver {
   #isAuthorized(link: Link, header: Header, makeBatch: () => Batch, hop: Hop): boolean {
     const { options, outbox, clock } = this.#parts
     const { authorId, author } = header.ref
-    if (options.asksAuthorize !== true || this.#parts.isOwn(header.ref)) return true
+    if (options.asksAuthorize !== true || this.#parts.outgoing.isOwn(header.ref)) return true
     const verdict = this.#verdicts.get(authorId)
     if (verdict !== undefined) return verdict || this.#refuse(link, 'unauthorized')
     if (!this.#questions.park(link.id)) return this.#refuse(link, 'parked-full')
@@ -186,7 +162,8 @@ export class Receiver {
       const { link, hop } = arrived
       const batch = this.#canonicalBatch(arrived.batch)
       if (!isAuthorized) this.#drop(link, 'unauthorized')
-      else if (this.#isTimely(link, batch) && this.#isNew(link, batch, hop)) this.#verify({ batch, hop, link })
+      else if (this.#isTimely(link, batch) && this.#isNew(link, batch, hop))
+        this.#verify({ batch, hop, link })
     }
   }
 
@@ -201,7 +178,7 @@ export class Receiver {
   #isNew(link: Link, header: Header, hop: Hop): boolean {
     const { table, clock, outbox, spread } = this.#parts
     const { ref, seq0, count } = header
-    const isOwn = this.#parts.isOwn(ref)
+    const isOwn = this.#parts.outgoing.isOwn(ref)
     let freshness = table.check(ref, seq0, count)
     if (freshness === 'new' && this.#validating.size > 0 && this.#validating.has(nameOf(header))) {
       freshness = 'duplicate'
@@ -212,7 +189,7 @@ export class Receiver {
         outbox.counters.duplicates++
         const arrival = { ref, from: link, isRepair: hop.repair, isMarked: hop.mark }
         for (const { link: to, frame } of spread.repeated(arrival, clock.nowMs)) {
-          outbox.send(to, { class: 0, frame }, clock.nowMs)
+          outbox.send(to, { class: SEND_CONTROL, frame }, clock.nowMs)
         }
       }
       return this.#refuse(link, isOwn ? 'own' : freshness)
@@ -231,22 +208,23 @@ export class Receiver {
     const { batch, link } = arrived
     outbox.counters.verified++
     if (!options.crypto.verify(batch.signature, digester.digest(batch), batch.ref.author)) {
-      return links.fault(link, 'bad-signature', this.#charge(Points.badSignature))
-    }
-    if (this.#parts.isOwn(batch.ref)) {
-      this.#parts.onClone(link)
-      return this.#drop(link, 'own')
-    }
-    if (table.check(batch.ref, batch.seq0, batch.count) === 'overlap') return this.#drop(link, 'overlap')
-    if (!repair.mayAccept(batch, link.id, clock.nowMs)) return this.#drop(link, 'too-far-ahead')
-    if (options.asksValidate === true) this.#validate(arrived)
+      links.fault(link, 'bad-signature', this.#charge(Points.badSignature))
+    } else if (this.#parts.outgoing.isOwn(batch.ref)) {
+      this.#onClone(link)
+      this.#drop(link, 'own')
+    } else if (table.check(batch.ref, batch.seq0, batch.count) === 'overlap') this.#drop(link, 'overlap')
+    else if (!repair.mayAccept(batch, link.id, clock.nowMs)) this.#drop(link, 'too-far-ahead')
+    else if (options.asksValidate === true) this.#validate(arrived)
     else this.#commit(arrived, null)
   }
 
   #validate(arrived: Arrived): void {
     const { outbox, clock } = this.#parts
     const { batch, hop, link } = arrived
-    if (!this.#questions.park(link.id)) return this.#drop(link, 'parked-full')
+    if (!this.#questions.park(link.id)) {
+      this.#drop(link, 'parked-full')
+      return
+    }
     this.#validating.add(nameOf(batch))
     const item = { about: 'validate', batch, hop: hopOf(hop), link } as const
     const question = this.#questions.ask(item, clock.nowMs)
@@ -262,9 +240,11 @@ export class Receiver {
     // Time passed: what held before the question may not hold any more.
     if (!this.#isTimely(link, batch)) return
     const freshness = table.check(batch.ref, batch.seq0, batch.count)
-    if (freshness !== 'new') return this.#drop(link, freshness)
-    if (table.get(batch.ref) === undefined && !table.canAdmit(this.#newcomer(link, batch.ref), clock.nowMs)) {
-      return this.#drop(link, 'table-full')
+    const newcomer = this.#newcomer(link, batch.ref)
+    const hasRoom = table.get(batch.ref) !== undefined || table.canAdmit(newcomer, clock.nowMs)
+    if (freshness !== 'new' || !hasRoom) {
+      this.#drop(link, freshness !== 'new' ? freshness : 'table-full')
+      return
     }
     const accepted: number[] = []
     for (let i = 0; i < batch.count; i++) if (verdicts[i] === 'accept') accepted.push(i)
@@ -279,55 +259,33 @@ export class Receiver {
   // judged, and must neither be asked for nor judged again.
   #commit(arrived: Arrived, accepted: readonly number[] | null): void {
     const { table, repair, cache, clock, haves, book, links, outbox } = this.#parts
-    const { hop, link } = arrived
+    const { batch, hop, link } = arrived
     const { nowMs, highMs } = clock
-    let { batch } = arrived
     let entry = table.get(batch.ref)
     if (entry === undefined) {
       entry = table.admit(this.#newcomer(link, batch.ref), batch.seq0, nowMs)
       repair.admitted(entry, batch.seq0)
     }
-    if (entry.ref !== batch.ref) batch = { ...batch, ref: entry.ref }
     const expiresMs = expiresMsOf(batch)
     const lost = table.accept(entry, { seq0: batch.seq0, count: batch.count, expiresMs })
     repair.accepted(entry, batch, { link: link.id, nowMs, highMs, expiresMs, lost })
     haves.changed(entry, links.active.length, nowMs)
     book.reward(link.peerId, nowMs)
+    this.#learn(arrived)
     if (hop.repair) outbox.counters.repaired++
     if (accepted !== null && accepted.length === 0) return
     if (expiresMs >= highMs) cache.add(batch, false)
-    this.#forward({ batch, hop, link })
+    this.#parts.outgoing.forward(batch, link, hop)
     outbox.counters.delivered += accepted?.length ?? batch.count
     outbox.add({ type: 'deliver', batch, hops: hop.hops, accepted, link: link.id })
   }
 
-  #forward(arrived: Arrived): void {
+  #learn({ batch, hop, link }: Arrived): void {
     const { spread, outbox, clock } = this.#parts
-    const { batch, hop, link } = arrived
     const { ref, seq0, count } = batch
-    outbox.trace({
-      type: 'receive',
-      link: link.id,
-      author: ref.authorId,
-      incarnation: ref.incarnationId,
-      seq0,
-      count,
-      hops: hop.hops
-    })
+    const { authorId: author, incarnationId: incarnation } = ref
+    outbox.trace({ type: 'receive', link: link.id, author, incarnation, seq0, count, hops: hop.hops })
     spread.arrived({ ref, from: link, isRepair: hop.repair, isMarked: hop.mark }, clock.nowMs)
-    const size = batchFrameBytes(batch)
-    const sendClass = batch.payloadBytes.length <= SMALL_BYTES ? SEND_FORWARD : SEND_BULK
-    const hops = Math.min(hop.hops + 1, 255)
-    const frame = { kind: 'batch', batch, hops, mark: hop.mark, repair: false, last: false } as const
-    for (const to of spread.targets(batch, link)) {
-      if (to.flow === 'lagging') continue // it hears watermarks, and pulls
-      if (size > to.maxFrameBytes) {
-        outbox.counters.oversized++
-        continue
-      }
-      outbox.counters.forwarded++
-      outbox.send(to, { class: sendClass, frame }, clock.nowMs)
-    }
   }
 
   #newcomer(link: Link, ref: AuthorRef): Newcomer {

@@ -21,27 +21,16 @@
  * R4. Gaps are given up from the lowest upwards, each once.
  */
 import type { Limits } from '../limits.js'
+import { Asking, type Asks, type Helpers, type Want } from './asking.js'
 import type { AuthorEntry, AuthorTable, Span } from './author-table.js'
-import { type Gap, Gaps } from './gaps.js'
+import type { Gap } from './gaps.js'
+import { hasFailed, isProven, type Patient, Patients } from './patients.js'
 import type { AuthorRef, Batch, LinkId, MissReason, SeqRange } from './types.js'
 
-/** What repair knows about a link. */
-export interface Helper {
-  /** Smoothed round trip, ms; 0: unknown. */
-  readonly rttMs: number
-  /** Can it be asked for authors that we don't know yet? */
-  mayIntroduce(ref: AuthorRef): boolean
-  /** Takes from the budget of WANTs to this link. 0: granted; else how long to wait, ms. */
-  takeWant(): number
-}
-
-/** Looks up a link that is up; undefined: it can't be asked. */
-export type Helpers = (link: LinkId) => Helper | undefined
-
-/** A WANT to be sent. */
-export interface Want {
-  readonly link: LinkId
-  readonly ranges: readonly SeqRange[]
+/** Two times: `nowMs` for deadlines, `highMs` for expiry. */
+export interface Times {
+  readonly nowMs: number
+  readonly highMs: number
 }
 
 /** What was given up. */
@@ -51,56 +40,24 @@ export interface Loss {
   readonly told: Span | null
 }
 
-/** Two times: `nowMs` for deadlines, `highMs` for expiry. */
-export interface Times {
-  readonly nowMs: number
-  readonly highMs: number
-}
-
-/** Repair of one incarnation that misses something. */
-interface Patient {
-  readonly ref: AuthorRef
-  /** Null: no batch of it was accepted yet. */
-  entry: AuthorEntry | null
-  readonly gaps: Gaps
-  /** Without an entry: seqs below can't be had. */
-  floor: number
-  /** First and last seq of an authentic batch that was refused because of the lowest gap; -1: none. */
-  refusedSeq: number
-  refusedTo: number
-  readonly link: LinkId
-  readonly sinceMs: number
-}
-
-interface Ask {
-  readonly patient: Patient
-  readonly gap: Gap
-}
-
-const ROUNDS = 3
-const MAX_DOUBLINGS = 4
-
 /** The repair of one topic. */
 export class Repair {
   readonly #limits: Limits
   readonly #table: AuthorTable
-  readonly #helpers: Helpers
-  // Bounded by the table, and for incarnations without an entry by a quota per link.
-  readonly #patients = new Map<AuthorRef, Patient>()
-  readonly #strangers = new Map<string, Patient>()
-  readonly #strangersOf = new Map<LinkId, number>()
+  readonly #asking: Asking
+  readonly #patients: Patients
   #losses: Loss[] = []
-  #nextAtMs = Number.POSITIVE_INFINITY
 
   constructor(limits: Limits, table: AuthorTable, helpers: Helpers) {
     this.#limits = limits
     this.#table = table
-    this.#helpers = helpers
+    this.#asking = new Asking(limits, helpers)
+    this.#patients = new Patients(limits)
   }
 
   /** The one object that stands for an incarnation that was heard of but has no entry yet. */
   strangerRef(ref: AuthorRef): AuthorRef | undefined {
-    return this.#strangers.get(keyOf(ref))?.ref
+    return this.#patients.stranger(ref)?.ref
   }
 
   /** Incarnations that miss something. */
@@ -129,7 +86,7 @@ export class Repair {
     const patient = this.#patient(ref, entry ?? null, link, nowMs)
     if (patient === undefined) return true // no room to repair it: then a hole is better than silence
     const to = seq0 + count - 1
-    const wasUrgent = this.#isUrgent(patient)
+    const wasUrgent = this.#asking.isUrgent(patient)
     this.#claim(patient, link, { to, nextAtMs: nowMs + this.#limits.holeDelayMs })
     if (!wasUrgent) {
       // The cut tells what is proven to exist from what was only refused.
@@ -142,10 +99,9 @@ export class Repair {
 
   /** The first batch of an incarnation is about to be accepted: what was given up before isn't waited for. */
   admitted(entry: AuthorEntry, seq0: number): void {
-    const patient = this.#strangers.get(keyOf(entry.ref))
+    const patient = this.#patients.stranger(entry.ref)
     if (patient === undefined) return
-    this.#forgetStranger(patient)
-    patient.entry = entry
+    this.#patients.settle(patient, entry)
     const to = Math.min(patient.floor, seq0) - 1
     if (to <= entry.watermark) return
     this.#lose(patient, { from: entry.watermark + 1, to })
@@ -172,15 +128,15 @@ export class Repair {
     const { gaps } = patient
     if (from.lost !== null) this.#lose(patient, from.lost)
     gaps.dropBelow(Math.max(entry.window.floor, Math.min(entry.watermark + 1, gaps.end)))
-    for (const gap of gaps.fill(seq0, seq0 + count - 1)) this.#progress(gap, from.nowMs)
+    for (const gap of gaps.fill(seq0, seq0 + count - 1)) this.#asking.progress(gap, from.nowMs)
     gaps.scan(entry.window)
     for (const gap of gaps.list) {
       if (gap.to >= seq0) break
-      if (gap.expiresMs === Number.POSITIVE_INFINITY) {
+      if (gap.expiresMs === Number.POSITIVE_INFINITY || known === undefined) {
         gap.expiresMs = from.expiresMs
-        this.#wake(from.nowMs + Math.max(1, from.expiresMs - from.highMs + 1))
+        this.#asking.wake(from.nowMs + Math.max(1, from.expiresMs - from.highMs + 1))
       }
-      if (from.link !== null) this.#addHolder(gap, from.link, from.nowMs + this.#limits.holeDelayMs)
+      if (from.link !== null) this.#asking.addHolder(gap, from.link, from.nowMs + this.#limits.holeDelayMs)
     }
     this.#tidy(patient)
   }
@@ -219,7 +175,7 @@ export class Repair {
     if (patient === undefined) return
     if (range.reason === 'over-budget') {
       // It has them, but not for us now. Others may be quicker.
-      for (const gap of patient.gaps.list) if (gap.askedOf === link) this.#askLater(gap, nowMs)
+      for (const gap of patient.gaps.list) if (gap.askedOf === link) this.#asking.askLater(gap, nowMs)
       return
     }
     const to = Math.max(range.from + range.count, range.floor) - 1
@@ -227,16 +183,16 @@ export class Repair {
       const list = range.reason === 'not-cached' ? 'missed' : 'gone'
       if (!gap[list].includes(link)) gap[list] = [...gap[list], link].slice(-this.#limits.maxLinks)
       gap.holders = gap.holders.filter(holder => holder !== link)
-      if (gap.askedOf === link) this.#askNow(gap, nowMs)
+      if (gap.askedOf === link) this.#asking.askNow(gap, nowMs)
     }
     for (const gap of patient.gaps.list) {
-      if (gap.askedOf === link && gap.from > gap.askedTo) this.#askNow(gap, nowMs)
+      if (gap.askedOf === link && gap.from > gap.askedTo) this.#asking.askNow(gap, nowMs)
     }
   }
 
   /** The answer of a link is complete: what it didn't bring is asked for again. */
   answered(link: LinkId, ref: AuthorRef, nowMs: number): void {
-    for (const gap of this.gapsOf(ref)) if (gap.askedOf === link) this.#askNow(gap, nowMs)
+    for (const gap of this.gapsOf(ref)) if (gap.askedOf === link) this.#asking.askNow(gap, nowMs)
   }
 
   /** When a link was asked for something of this incarnation, if what comes now is the first answer to it; else null. */
@@ -252,7 +208,7 @@ export class Repair {
 
   /** A link is gone: others are asked instead. */
   linkDown(link: LinkId, nowMs: number): void {
-    for (const patient of this.#patients.values()) {
+    for (const patient of this.#patients.all()) {
       for (const gap of patient.gaps.list) {
         gap.holders = gap.holders.filter(holder => holder !== link)
         gap.missed = gap.missed.filter(holder => holder !== link)
@@ -261,43 +217,40 @@ export class Repair {
         // That it didn't answer says nothing: it couldn't.
         gap.tries = 0
         gap.firstAskedMs = Number.POSITIVE_INFINITY
-        this.#askNow(gap, nowMs)
+        this.#asking.askNow(gap, nowMs)
       }
     }
-    this.#strangersOf.delete(link)
+    this.#patients.linkDown(link)
   }
 
   /** The entry of an incarnation left the table. */
   forget(ref: AuthorRef): void {
-    this.#patients.delete(ref)
+    const patient = this.#patients.get(ref)
+    if (patient !== undefined) this.#patients.remove(patient)
   }
 
   /** Does what is due: gives up what can't be had, and asks. Cheap while nothing is. */
   due(times: Times): Want[] {
-    if (times.nowMs < this.#nextAtMs) return []
-    const asks = new Map<LinkId, Ask[]>()
-    for (const patient of this.#patients.values()) {
+    if (times.nowMs < this.#asking.nextAtMs) return []
+    const asks: Asks = new Map()
+    for (const patient of this.#patients.all()) {
       // What is given up brings later gaps into reach.
-      do this.#chooseAll(patient, asks, times.nowMs)
+      do this.#asking.chooseAll(patient, asks, times.nowMs)
       while (this.#settle(patient, times))
     }
-    const wants: Want[] = []
-    for (const [link, list] of asks) {
-      const ranges = this.#ask(link, list, times.nowMs)
-      if (ranges.length > 0) wants.push({ link, ranges })
-    }
-    this.#nextAtMs = this.#earliest(times)
+    const wants = this.#asking.wants(asks, times.nowMs)
+    this.#asking.nextAtMs = this.#earliest(times)
     return wants
   }
 
   /** When `due` may have something to do; Infinity: never. */
   get nextAtMs(): number {
-    return this.#nextAtMs
+    return this.#asking.nextAtMs
   }
 
   /** The expiry clock jumped: look at everything again. */
   recheck(nowMs: number): void {
-    this.#wake(nowMs)
+    this.#asking.wake(nowMs)
   }
 
   /** What was given up since the last call. */
@@ -310,7 +263,7 @@ export class Repair {
 
   #earliest(times: Times): number {
     let nextAtMs = Number.POSITIVE_INFINITY
-    for (const patient of this.#patients.values()) {
+    for (const patient of this.#patients.all()) {
       for (const gap of patient.gaps.list) nextAtMs = Math.min(nextAtMs, gap.nextAtMs)
       // Only the lowest is given up (R4).
       const expiresMs = patient.gaps.list[0]?.expiresMs ?? Number.POSITIVE_INFINITY
@@ -320,150 +273,33 @@ export class Repair {
     return nextAtMs
   }
 
+  // Undefined: no room for another incarnation that has no entry, or none that could be given to it.
   #patient(ref: AuthorRef, entry: AuthorEntry | null, link: LinkId, nowMs: number): Patient | undefined {
-    const known = this.#patients.get(entry?.ref ?? ref) ?? this.#strangers.get(keyOf(ref))
+    const known = this.#patients.get(entry?.ref ?? ref) ?? this.#patients.stranger(ref)
     if (known !== undefined) return known
     if (entry === null) {
-      const pending = this.#strangersOf.get(link) ?? 0
-      if (pending >= this.#limits.maxAuthorsPerPeer) return undefined
-      if (this.#strangers.size >= this.#limits.maxAuthors) return undefined
-      if (this.#helpers(link)?.mayIntroduce(ref) !== true) return undefined
-      this.#strangersOf.set(link, pending + 1)
+      if (!this.#patients.hasRoom(link) || !this.#asking.mayIntroduce(link, ref)) return undefined
+      this.#asking.wake(nowMs + this.#limits.maxTtlMs + 1)
     }
-    const gaps = new Gaps(this.#limits, entry === null ? 0 : entry.watermark + 1)
-    const patient: Patient = {
-      ref: entry?.ref ?? ref,
-      entry,
-      gaps,
-      floor: 0,
-      refusedSeq: -1,
-      refusedTo: -1,
-      link,
-      sinceMs: nowMs
-    }
-    if (entry === null) {
-      this.#strangers.set(keyOf(ref), patient)
-      this.#wake(nowMs + this.#limits.maxTtlMs + 1)
-    } else gaps.scan(entry.window)
-    this.#patients.set(patient.ref, patient)
+    const patient = this.#patients.add(entry?.ref ?? ref, entry, { link, nowMs })
+    this.#scan(patient)
     return patient
   }
 
-  #forgetStranger(patient: Patient): void {
-    this.#strangers.delete(keyOf(patient.ref))
-    const pending = (this.#strangersOf.get(patient.link) ?? 0) - 1
-    if (pending > 0) this.#strangersOf.set(patient.link, pending)
-    else this.#strangersOf.delete(patient.link)
+  // Holes that are found late, because there was no room before: when the batch above expires isn't known any more.
+  #scan(patient: Patient): void {
+    const { entry, gaps } = patient
+    if (entry !== null) for (const gap of gaps.scan(entry.window)) gap.expiresMs = entry.lastExpiresMs
   }
 
   #claim(patient: Patient, link: LinkId, what: { to: number; nextAtMs: number }): void {
     const { gaps, entry } = patient
-    if (entry !== null) gaps.scan(entry.window)
+    this.#scan(patient)
     if (gaps.end > (entry?.window.top ?? -1)) gaps.claim(what.to)
     for (const gap of gaps.list) {
       if (gap.from > what.to) break
-      this.#addHolder(gap, link, what.nextAtMs)
+      this.#asking.addHolder(gap, link, what.nextAtMs)
     }
-  }
-
-  #addHolder(gap: Gap, link: LinkId, nextAtMs: number): void {
-    if (gap.missed.includes(link) || gap.gone.includes(link)) return
-    if (!gap.holders.includes(link)) {
-      gap.holders = [...gap.holders, link].slice(-this.#limits.maxHolders)
-    }
-    if (gap.nextAtMs !== Number.POSITIVE_INFINITY) return
-    gap.tries = 0
-    this.#arm(gap, nextAtMs)
-  }
-
-  #arm(gap: Gap, atMs: number): void {
-    gap.nextAtMs = atMs
-    this.#wake(atMs)
-  }
-
-  #wake(atMs: number): void {
-    if (atMs < this.#nextAtMs) this.#nextAtMs = atMs
-  }
-
-  // Part of an answer came: the rest is on its way, or wasn't asked for yet.
-  #progress(gap: Gap, nowMs: number): void {
-    const { askedOf } = gap
-    if (askedOf === null) return
-    // Who answers is asked for the rest, too.
-    gap.holders = [askedOf, ...gap.holders.filter(link => link !== askedOf)]
-    gap.tries = 0
-    gap.firstAskedMs = nowMs
-    gap.timedMs = null
-    if (gap.from > gap.askedTo) this.#askNow(gap, nowMs)
-    else this.#arm(gap, nowMs + this.#timeoutMs(gap))
-  }
-
-  #askNow(gap: Gap, nowMs: number): void {
-    gap.askedOf = null
-    this.#arm(gap, nowMs)
-  }
-
-  #askLater(gap: Gap, nowMs: number): void {
-    gap.askedOf = null
-    this.#arm(gap, nowMs + this.#limits.haveTickMs)
-  }
-
-  #timeoutMs(gap: Gap): number {
-    const rttMs = gap.askedOf === null ? 0 : (this.#helpers(gap.askedOf)?.rttMs ?? 0)
-    const round = Math.floor((gap.tries - 1) / Math.max(1, gap.holders.length))
-    return Math.max(this.#limits.wantTimeoutMs, 2 * rttMs) * 2 ** Math.min(Math.max(0, round), MAX_DOUBLINGS)
-  }
-
-  #chooseAll(patient: Patient, asks: Map<LinkId, Ask[]>, nowMs: number): void {
-    for (const gap of patient.gaps.list) {
-      if (gap.nextAtMs > nowMs) continue
-      if (!this.#isInReach(patient, gap)) {
-        this.#askLater(gap, nowMs)
-        continue
-      }
-      const link = this.#choose(patient, gap, nowMs)
-      if (link === null) continue
-      const list = asks.get(link)
-      if (list === undefined) asks.set(link, [{ patient, gap }])
-      else list.push({ patient, gap })
-      gap.nextAtMs = Number.MAX_VALUE // until it is asked, later in the same step
-    }
-  }
-
-  // Whom to ask; null: nobody now.
-  #choose(patient: Patient, gap: Gap, nowMs: number): LinkId | null {
-    gap.askedOf = null
-    const able = gap.holders.filter(link => this.#helpers(link) !== undefined)
-    const isSilent = gap.tries >= ROUNDS * able.length && gap.firstAskedMs + this.#limits.suspectMs <= nowMs
-    if (able.length > 0 && !isSilent) return able[gap.tries % able.length] as LinkId
-    // Answers may have been lost on the way: what is known to exist is asked for again, now and then.
-    const mayWait = able.length > 0 && isProven(patient, gap) && !this.#isUrgent(patient)
-    gap.nextAtMs = mayWait ? nowMs + this.#limits.liveMs : Number.POSITIVE_INFINITY
-    if (mayWait) gap.tries = 0
-    if (mayWait) gap.firstAskedMs = Number.POSITIVE_INFINITY
-    return null
-  }
-
-  #ask(link: LinkId, list: readonly Ask[], nowMs: number): SeqRange[] {
-    const waitMs = this.#helpers(link)?.takeWant() ?? 0
-    const ranges: SeqRange[] = []
-    for (const { patient, gap } of list) {
-      if (!patient.gaps.list.includes(gap)) continue // given up meanwhile
-      if (waitMs > 0 || ranges.length >= this.#limits.maxWantRanges) {
-        gap.nextAtMs = nowMs + Math.max(1, waitMs)
-        continue
-      }
-      const count = Math.min(gap.to - gap.from + 1, this.#limits.maxRangeSeqs)
-      gap.askedOf = link
-      gap.askedTo = gap.from + count - 1
-      gap.firstAskedMs = Math.min(gap.firstAskedMs, nowMs)
-      // Only the first question is timed (Karn and Partridge, 1987).
-      gap.timedMs = gap.tries === 0 ? nowMs : null
-      gap.tries++
-      gap.nextAtMs = nowMs + this.#timeoutMs(gap)
-      ranges.push({ ref: patient.ref, from: gap.from, count })
-    }
-    return ranges
   }
 
   // R3, R4: gives up the lowest gaps that can't be had, forgets the highest claims that nobody makes good. True: look again.
@@ -484,12 +320,14 @@ export class Repair {
       if (isProven(patient, gap) || gap.nextAtMs !== Number.POSITIVE_INFINITY) break
       gaps.dropHighest()
     }
-    if (entry === null && times.nowMs > patient.sinceMs + this.#limits.maxTtlMs) this.#remove(patient)
+    if (entry === null && times.nowMs > patient.sinceMs + this.#limits.maxTtlMs)
+      this.#patients.remove(patient)
     else this.#tidy(patient)
     if (!hasMoved) return false
+    this.#scan(patient)
     for (const gap of gaps.list) {
       const isWaiting = gap.askedOf === null && gap.nextAtMs < Number.MAX_VALUE
-      if (isWaiting && this.#isInReach(patient, gap)) this.#askNow(gap, times.nowMs)
+      if (isWaiting && this.#asking.isInReach(patient, gap)) this.#asking.askNow(gap, times.nowMs)
     }
     return gaps.list.length > 0
   }
@@ -501,9 +339,8 @@ export class Repair {
     if (!isProven(patient, gap)) return false
     if (times.highMs > gap.expiresMs) return true
     if (!isStuck) return false
-    if (gap.to < entry.toldFrom) return true
     // Nobody there is another matter than nobody who has it.
-    return this.#isUrgent(patient) && hasFailed(gap)
+    return hasFailed(gap) && (gap.to < entry.toldFrom || this.#asking.isUrgent(patient))
   }
 
   #lose(patient: Patient, span: Span): void {
@@ -516,39 +353,11 @@ export class Repair {
     if (patient.gaps.list.length > 0) return
     const { entry } = patient
     if (entry === null ? patient.floor > 0 : patient.gaps.end <= entry.window.top) return
-    this.#remove(patient)
+    this.#patients.remove(patient)
   }
-
-  // What couldn't be accepted yet isn't asked for yet.
-  #isInReach(patient: Patient, gap: Gap): boolean {
-    return gap.from - watermarkOf(patient) <= this.#limits.maxWindowSeqs
-  }
-
-  // Are later batches refused because of the lowest gap?
-  #isUrgent(patient: Patient): boolean {
-    return patient.refusedTo - watermarkOf(patient) > this.#limits.maxWindowSeqs
-  }
-
-  #remove(patient: Patient): void {
-    this.#patients.delete(patient.ref)
-    if (patient.entry === null) this.#forgetStranger(patient)
-  }
-}
-
-const keyOf = (ref: AuthorRef): string => ref.authorId + ref.incarnationId
-
-// Does an authentic batch lie above the gap?
-function isProven(patient: Patient, gap: Gap): boolean {
-  return gap.to < Math.max(patient.entry?.window.top ?? -1, patient.refusedSeq)
 }
 
 // Without an entry, what can't be had is skipped if something above it may still come.
 function isProvenOrBelowOthers(patient: Patient, gap: Gap): boolean {
   return isProven(patient, gap) || patient.gaps.list.length > 1
 }
-
-const watermarkOf = (patient: Patient): number => patient.entry?.watermark ?? patient.floor - 1
-
-// Somebody was asked, and didn't have it or didn't answer.
-const hasFailed = ({ missed, gone, firstAskedMs }: Gap): boolean =>
-  missed.length + gone.length > 0 || firstAskedMs < Number.POSITIVE_INFINITY

@@ -7,7 +7,7 @@
 import type { Limits } from '../limits.js'
 import type { BatchCache } from './cache.js'
 import { batchFrameBytes } from './frames.js'
-import type { Link } from './links.js'
+import type { Link } from './link.js'
 import type { Outbox } from './outbox.js'
 import { type Batch, type MissReason, SEND_BULK, SEND_CONTROL, type SeqRange } from './types.js'
 

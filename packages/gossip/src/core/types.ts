@@ -92,10 +92,13 @@ export interface AuthorRef {
 
 /** A batch as it is signed, forwarded, cached and repaired. Immutable; its bytes are copies, never views on a network frame. */
 export interface Batch {
+  /** Who signed it. */
   readonly ref: AuthorRef
+  /** Seq of the first message; the others follow without a hole. */
   readonly seq0: number
   /** Number of messages, 1 to 64. */
   readonly count: number
+  /** When it was closed, Unix ms by its author's clock; never before `ref.startMs`. */
   readonly createdMs: number
   /** 1 to 120. */
   readonly ttlSeconds: number
@@ -113,6 +116,7 @@ export interface Batch {
 
 /** Watermark of one incarnation, as HAVE tells it. */
 export interface HaveEntry {
+  /** Whose watermark. */
   readonly ref: AuthorRef
   /** Watermark + 1; 0: nothing yet. */
   readonly next: number
@@ -125,8 +129,10 @@ export type HaveKind = 'tick' | 'summary' | 'live' | 'join' | 'lag'
 
 /** A range of seqs of one incarnation: `from` .. `from + count - 1`. */
 export interface SeqRange {
+  /** Whose messages. */
   readonly ref: AuthorRef
   readonly from: number
+  /** 0: none; such a WANT only grafts. */
   readonly count: number
 }
 
@@ -181,8 +187,11 @@ export type TopicInput =
 
 /** Priorities of what is sent, served strictly in this order. */
 export type SendClass = 0 | 1 | 2 | 3
+/** Everything but batches: watermarks, WANT, MISS. Few bytes on which repair depends. */
 export const SEND_CONTROL = 0
+/** Our own batches, before those of others: what is published here reaches the network even under load. */
 export const SEND_OWN = 1
+/** Batches of others, up to 4 KiB. */
 export const SEND_FORWARD = 2
 /** Batches over 4 KiB, and answers to a WANT. */
 export const SEND_BULK = 3
@@ -223,7 +232,9 @@ export interface TopicCoreOptions {
   topicKey: Uint8Array
   /** Our author key, 32 bytes. */
   author: Uint8Array
+  /** Signs as `author`; its `random` is the only randomness of the core. */
   crypto: CryptoPort
+  /** All bounds; start from `LIMITS`. */
   limits: Limits
   /** `nowMs` of the first step. */
   startMs: number
@@ -251,6 +262,7 @@ export type TraceEvent =
 
 /** Why a message of an author is late, per incarnation: what `topic.explain()` shows. */
 export interface IncarnationState {
+  /** 16 hex digits. */
   incarnation: string
   /** Peer that brings this author's messages; null: nobody yet, or it is ourselves. */
   parent: LinkId | null

@@ -32,6 +32,7 @@ export interface Connection {
   readonly stream: NoiseStreamLike
   /** Did we initiate the Noise handshake, which means that we dialled? */
   readonly outbound: boolean
+  /** True from the moment the stream is being destroyed, by whichever side; never false again. */
   readonly closed: boolean
   /** The binding, as soon as the handshake is done; null before. */
   readonly binding: HandshakeBinding | null
@@ -45,6 +46,7 @@ export interface Connection {
   onClose(listener: () => void): () => void
   /** From now on nothing is written until the matching `uncork`, and then in one piece. Keep it below 1 MiB. */
   cork(): void
+  /** Ends one `cork`: corks nest, and the last `uncork` writes. */
   uncork(): void
   /** False while the transport takes no more. Under a cork this says nothing: read it after `uncork`. */
   readonly drained: boolean

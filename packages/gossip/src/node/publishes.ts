@@ -1,7 +1,7 @@
 /**
  * Calls of publish() that wait for the core: each is resolved or rejected once, and leaves no listener on its signal.
  */
-import type { Published } from '../types.js'
+import type { AbortSignalLike, Published } from '../types.js'
 
 interface WaitingPublish {
   resolve(published: Published): void
@@ -27,7 +27,7 @@ export class Publishes {
   }
 
   /** Returns the number of the call. */
-  add(waiting: WaitingPublish, signal: AbortSignal | undefined): number {
+  add(waiting: WaitingPublish, signal: AbortSignalLike | undefined): number {
     const publish = ++this.#last
     this.#waiting.set(publish, waiting)
     if (signal === undefined) return publish

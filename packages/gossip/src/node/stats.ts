@@ -6,6 +6,7 @@ import type { GossipStats, PeerStats } from '../types.js'
 
 /** What we use of prom-client; pass the module itself. */
 export interface PrometheusClient {
+  /** `collect` is called at each scrape, with the new gauge as `this`; `name` is one that Prometheus accepts. */
   Gauge: new (options: {
     name: string
     help: string
@@ -16,6 +17,7 @@ export interface PrometheusClient {
 
 /** A gauge of prom-client. */
 export interface PrometheusGauge {
+  /** Replaces the value; with labels, that of this combination of them. */
   set(value: number): void
   set(labels: Record<string, string>, value: number): void
 }
@@ -38,7 +40,11 @@ const HELP = {
 type Counter = keyof typeof HELP
 const COUNTERS = Object.keys(HELP) as Counter[]
 
-/** Counters of one Gossip; all only rise. */
+/**
+ * Counters of one Gossip; all only rise. What each of them counts is said at `GossipStats`: `published`, `delivered`,
+ * `forwarded`, `duplicates`, `signed`, `verified`, `repaired`, `connectionsOpened`, `connectionsClosed`, `linksOpened`,
+ * `linksClosed`, `badProofs`.
+ */
 export class Stats implements GossipStats {
   published = 0
   delivered = 0

@@ -5,7 +5,7 @@
  * `drain()` once it is empty. After that it takes nothing, and a read resolves as done.
  */
 import { type LostRange, SubscriberBuffer } from '../core/subscriber.js'
-import type { LagRange, Message, Subscription } from '../types.js'
+import type { AbortSignalLike, LagRange, Message, Subscription } from '../types.js'
 import type { Opened } from './delivery.js'
 
 /** What the topic gives to a subscription. */
@@ -23,7 +23,7 @@ export interface QueueOptions {
   maxBytes: number
   maxRanges: number
   ordered: boolean
-  signal?: AbortSignal
+  signal?: AbortSignalLike
 }
 
 interface Item<T> {
@@ -43,7 +43,7 @@ interface Reader<T> {
 export class MessageQueue<T> implements Subscription<T> {
   readonly #buffer: SubscriberBuffer<Item<T>>
   readonly #host: SubscriptionHost
-  readonly #signal: AbortSignal | undefined
+  readonly #signal: AbortSignalLike | undefined
   readonly #readers: Reader<T>[] = []
   #state: 'open' | 'draining' | 'ended' = 'open'
   #failure: { reason: unknown } | null = null

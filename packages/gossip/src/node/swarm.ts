@@ -50,7 +50,9 @@ export interface SwarmOptions<T = unknown> extends TopicOptions<T>, NetworkOptio
   swarm?: NetworkLike
   /** Find peers on the local network without a DHT. Not available in this version: `true` throws. */
   lan?: boolean
+  /** Overrides single bounds of `LIMITS`, for all topics of `gossip`. */
   limits?: Partial<Limits>
+  /** Told of warnings ('warn') and of links that come and go ('debug'). Default: nobody. */
   logger?: Logger
 }
 

@@ -19,7 +19,7 @@ import type {
   Verdict
 } from '../core/types.js'
 import { GossipError } from '../errors.js'
-import type { Published } from '../types.js'
+import type { AbortSignalLike, Published } from '../types.js'
 import type { Attachment } from './attachment.js'
 import { closedError, type GossipContext, warningOf } from './context.js'
 import type { ConnectedPeer } from './peer.js'
@@ -155,7 +155,7 @@ export class TopicDriver implements TickJob, ChannelTopic {
   }
 
   /** Hands a payload to the core; resolves when it was signed and handed to the links. */
-  publish(payload: Uint8Array, options: { ttlMs?: number; signal?: AbortSignal }): Promise<Published> {
+  publish(payload: Uint8Array, options: { ttlMs?: number; signal?: AbortSignalLike }): Promise<Published> {
     const { ttlMs, signal } = options
     return new Promise<Published>((resolve, reject) => {
       const publish = this.#publishes.add({ resolve, reject }, signal)

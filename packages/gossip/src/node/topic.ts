@@ -277,7 +277,7 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
     throw new GossipError('ERR_GOSSIP_REJECTED', `validate() of topic ${this.name} answered '${verdict}'`)
   }
 
-  #waitForPeers(count: number, signal: AbortSignal | undefined): Promise<void> {
+  #waitForPeers(count: number, signal: PublishOptions['signal']): Promise<void> {
     return new Promise((resolve, reject) => {
       const done = (): void => {
         this.#peerWaiters.delete(check)

@@ -2,12 +2,13 @@
  * Waiting for peers of a topic, with all the ways such a wait can end.
  */
 import { GossipError, rangeError } from '../errors.js'
+import type { AbortSignalLike } from '../types.js'
 import type { Topic } from './topic.js'
 
 /** What ends a wait early. */
 export interface WaitOptions {
   /** Rejects with the signal's reason. */
-  signal?: AbortSignal
+  signal?: AbortSignalLike
   /** Rejects with `ERR_GOSSIP_TIMEOUT`; default: none. */
   timeoutMs?: number
 }

@@ -73,3 +73,12 @@ export async function turns(count: number): Promise<void> {
 
 /** 32 bytes from text. */
 export const someKey = (text: string): Uint8Array => keyBytes(text.repeat(64).slice(0, 64))
+
+/** Reads nothing of `stream` for `ms`, then all: a remote that is slower than any on one machine. */
+export function readLate(
+  stream: { on(event: 'data', listener: (data: Uint8Array) => void): unknown },
+  ms: number,
+  ondata: (data: Uint8Array) => void
+): void {
+  setTimeout(() => stream.on('data', ondata), ms)
+}

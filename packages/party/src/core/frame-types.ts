@@ -21,7 +21,9 @@ export type AnswerVerdict = 'rejected' | 'accepted' | 'pending' | 'ignored'
 
 /** One key of an ANSWER. */
 export interface AnswerResult {
+  /** 32 bytes; one of those that were introduced, if the peer is honest. */
   readonly key: Uint8Array
+  /** What its rules said; 'pending': nothing yet, and no second answer follows. */
   readonly verdict: AnswerVerdict
   /** An `ERR_PARTY_*` code or the rule's text; at most 128 bytes. */
   readonly reason: string
@@ -31,6 +33,7 @@ export interface AnswerResult {
 export interface LengthEntry {
   /** 16 bytes. */
   readonly slot: Uint8Array
+  /** Hypercore's fork counter; lengths of different forks can't be compared. */
   readonly fork: number
   /** Blocks that are signed; below 2^48. */
   readonly length: number
@@ -57,11 +60,15 @@ export type CloseReason = (typeof CLOSE_REASONS)[number] | 'unknown'
 
 /** Records of a compared set: pulled ones, or, with round 0, pushed ones. */
 export interface RecordsFrame {
+  /** Tells it from the other frames. */
   readonly type: 'records'
+  /** 0 or 1; set 2 has lengths instead of records. */
   readonly set: SetNumber
   /** 0: pushed. */
   readonly round: number
+  /** Ends the answer to one PULL; an answer may take several frames. */
   readonly isLast: boolean
+  /** Each as its author signed it, at most 4 KiB; none of them decoded. */
   readonly records: readonly Uint8Array[]
 }
 

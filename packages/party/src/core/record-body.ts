@@ -20,31 +20,43 @@ export type Origin =
 
 /** Says who founded the party. */
 export interface GenesisBody {
+  /** Number 0 on the wire. */
   readonly kind: 'genesis'
+  /** 32 random bytes; with the author's key they hash to the party key. */
   readonly salt: Uint8Array
 }
 
 /** Denies a feed, named by its id so that it tells nothing to who doesn't know the feed. */
 export interface RevokeBody {
+  /** Number 1 on the wire. */
   readonly kind: 'revoke'
+  /** From 1; the highest of a slot counts. */
   readonly version: number
+  /** Keyed hash of the feed's key, 32 bytes. */
   readonly feedId: Uint8Array
   /** Index of the record's copy in the admin's feed; 0 for others. */
   readonly n: number
   /** First block that is denied; null: all. */
   readonly cutoff: number | null
+  /** Delete the blocks, too. */
   readonly isPurge: boolean
+  /** For people; at most 128 bytes of UTF-8, may be empty. */
   readonly reason: string
 }
 
 /** Takes a member, or an admin, out. */
 export interface RemoveBody {
+  /** Number 2 on the wire. */
   readonly kind: 'remove'
+  /** From 1; the highest of a slot counts. */
   readonly version: number
+  /** Author key of who is taken out, 32 bytes. */
   readonly subject: Uint8Array
+  /** Index of the record's copy in the admin's feed; 0 for others. */
   readonly n: number
   /** What the remover has seen of the subject's admin feed. */
   readonly adminLength: number
+  /** Tree hash of that feed at `adminLength`, 32 bytes. */
   readonly adminHash: Uint8Array
   /** Deny the subject's feeds, too. */
   readonly isWithFeeds: boolean
@@ -52,15 +64,19 @@ export interface RemoveBody {
 
 /** Tells of a feed or bundle. */
 export interface IntroduceBody {
+  /** Number 3 on the wire. */
   readonly kind: 'introduce'
+  /** From 1; the highest of a slot counts. */
   readonly version: number
   /** Unix ms by the author's clock; for showing only. */
   readonly createdMs: number
   /** Unix s; 0: never. */
   readonly expiresSeconds: number
+  /** A hint, such as 'hyperdrive'; at most 32 bytes of UTF-8, empty if it wasn't said. */
   readonly bundleType: string
   /** 1 to 64, all different. */
   readonly keys: readonly Uint8Array[]
+  /** What is claimed about the first key; `checkOrigin` finds out. */
   readonly origin: Origin
   /** The feed that this one follows, and their last common length. */
   readonly successor: { readonly feed: Uint8Array; readonly length: number } | null
@@ -70,32 +86,45 @@ export interface IntroduceBody {
 
 /** Takes an introduction back; no revocation. */
 export interface WithdrawBody {
+  /** Number 4 on the wire. */
   readonly kind: 'withdraw'
+  /** From 1, in one count with the introduction that it takes back; at equal versions the withdrawal wins. */
   readonly version: number
+  /** First key of the introduction, 32 bytes. */
   readonly key: Uint8Array
 }
 
 /** An admin's word that a feed may be opened. */
 export interface AuthorizeBody {
+  /** Number 5 on the wire. */
   readonly kind: 'authorize'
+  /** From 1; the highest of a slot counts. */
   readonly version: number
+  /** Key of the feed, 32 bytes. */
   readonly key: Uint8Array
+  /** Index of the record's copy in the admin's feed; 0 for others. */
   readonly n: number
+  /** 0 to 255; the app's, without a meaning here. */
   readonly role: number
   /** 0: no bound of its own. */
   readonly maxBytes: number
+  /** Unix s; 0: never. */
   readonly expiresSeconds: number
 }
 
 /** Admits a member, or the holder of an invite. */
 export interface AdmitBody {
+  /** Number 6 on the wire. */
   readonly kind: 'admit'
+  /** From 1; the highest of a slot counts. */
   readonly version: number
+  /** Author key of the member, or public key of the invite; 32 bytes. */
   readonly subject: Uint8Array
   /** Bits `CAPABILITY`. */
   readonly capabilities: number
   /** How many admissions may follow in the chain. */
   readonly depth: number
+  /** Unix s; 0: never. */
   readonly expiresSeconds: number
   /** 1 for a member; 0: unlimited. */
   readonly uses: number

@@ -39,8 +39,11 @@ export {
 
 /** A record that follows the format. Not verified. */
 export interface PartyRecord<B extends RecordBody = RecordBody> {
+  /** Key of who claims to have signed it, 32 bytes. */
   readonly author: Uint8Array
+  /** 64 bytes; zeros in a genesis, which nobody signs. */
   readonly signature: Uint8Array
+  /** What it says. */
   readonly body: B
   /** The body as it was sent; what the digest covers. */
   readonly bodyBytes: Uint8Array

@@ -47,21 +47,29 @@ export type PartyDropReason =
 export interface IntroductionInfo {
   /** Number of the pending entry; what `decide` names. */
   readonly id: number
+  /** 1 to 64, all different, 32 bytes each. */
   readonly keys: readonly Uint8Array[]
+  /** Type of the bundle, at most 32 bytes of UTF-8; empty if it wasn't said. */
   readonly type: string
   /** msgpack of a remote: decode it in a guard. */
   readonly meta: Uint8Array
+  /** Who signed the record, 32 bytes; verified. */
   readonly author: Uint8Array
   /** Were all keys proven to be feeds of the author? */
   readonly own: boolean
+  /** Of the record, from 1. */
   readonly version: number
+  /** Where it came from directly; null: by gossip, or from the log. */
   readonly channel: ChannelId | null
 }
 
 /** A feed or bundle of ours that is to be introduced. */
 export interface OwnIntroduction {
+  /** 1 to 64, all different, 32 bytes each; the introduction is known by the first. */
   readonly keys: readonly Uint8Array[]
+  /** Type of the bundle, at most 32 bytes of UTF-8; empty: not said. */
   readonly type: string
+  /** msgpack, or empty; at most `maxMetaBytes`. */
   readonly meta: Uint8Array
   /** Unix seconds; 0: never. */
   readonly expires: number
@@ -141,7 +149,9 @@ export type PartyInput =
 
 /** A feed that entered the set. */
 export interface AddedFeed {
+  /** 32 bytes. */
   readonly key: Uint8Array
+  /** 32 bytes; what the feed is called on a connection. */
   readonly discoveryKey: Uint8Array
   /** Version of the authorization. */
   readonly version: number
@@ -241,7 +251,9 @@ export interface PartyCoreOptions {
   partyKey: Uint8Array
   /** Our author key, 32 bytes. */
   author: Uint8Array
+  /** Signs as `author`. */
   crypto: CryptoPort
+  /** All bounds; start from `LIMITS`. */
   limits: Limits
   /** Who founded the party; must hash to the party key. */
   genesis?: Genesis | null

@@ -3,14 +3,14 @@
  *
  * Bound: as many as can be pending at all; beyond it the oldest is dropped, which by then was evicted anyway.
  */
-import type { Introduction } from '../types.js'
+import type { AbortSignalLike, Introduction } from '../types.js'
 
 /** One reader. */
 export class IntroductionQueue implements AsyncIterableIterator<Introduction, undefined> {
   readonly #queue: Introduction[]
   readonly #max: number
   readonly #onend: (queue: IntroductionQueue) => void
-  readonly #signal: AbortSignal | undefined
+  readonly #signal: AbortSignalLike | undefined
   readonly #onabort = (): void => this.end(this.#signal?.reason)
   #wake: (() => void) | null = null
   #isEnded = false
@@ -18,7 +18,7 @@ export class IntroductionQueue implements AsyncIterableIterator<Introduction, un
 
   constructor(
     pending: Iterable<Introduction>,
-    options: { max: number; signal: AbortSignal | undefined; onend(queue: IntroductionQueue): void }
+    options: { max: number; signal: AbortSignalLike | undefined; onend(queue: IntroductionQueue): void }
   ) {
     this.#queue = [...pending]
     this.#max = options.max

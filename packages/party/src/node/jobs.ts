@@ -4,6 +4,7 @@
  * The core settles each once; what it can't settle any more is rejected when the party closes.
  */
 import { PartyError } from '../errors.js'
+import type { AbortSignalLike } from '../types.js'
 
 interface Waiting<T> {
   resolve(value: T): void
@@ -13,7 +14,7 @@ interface Waiting<T> {
 
 /** Options of waiting. */
 export interface JobOptions {
-  signal?: AbortSignal | undefined
+  signal?: AbortSignalLike | undefined
   timeoutMs?: number | undefined
   /** The caller lost interest: by its signal, or after `timeoutMs`. */
   oncancel?: (job: number) => void

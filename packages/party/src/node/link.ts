@@ -33,7 +33,8 @@ export interface LinkHost {
 /** See the head of this file. */
 export class Link {
   readonly connection: Connection
-  readonly session: FeedSession
+  /** What the peer may replicate; a new one for each opening of the channel. */
+  session: FeedSession
   /** Number of the channel's current opening in the core; 0: it isn't open. */
   channel = 0
   /** What the core wants of the session, in its order. */
@@ -42,14 +43,16 @@ export class Link {
   isBlocked = false
   readonly #host: LinkHost
   readonly #unlisten: () => void
+  readonly #feeds: FeedSet
   #frames: FrameChannel | null = null
+  #isEnded = false
   #isClosed = false
 
   constructor(connection: Connection, feeds: FeedSet, host: LinkHost) {
     this.connection = connection
     this.#host = host
-    this.session = feeds.replicate(connection.mux, { manual: true })
-    this.session.asked = discoveryKey => host.asked(this, discoveryKey)
+    this.#feeds = feeds
+    this.session = this.#newSession()
     this.#unlisten = connection.onClose(() => this.#onGone())
     Promise.all([connection.opened(), host.ready()]).then(
       ([binding]) => this.#open(binding),
@@ -57,8 +60,9 @@ export class Link {
     )
   }
 
+  /** Is it over, because of the stream, the app, or what the peer did? */
   get isClosed(): boolean {
-    return this.#isClosed
+    return this.#isClosed || this.#isEnded
   }
 
   /** Sends a frame; nothing happens if the channel isn't open. */
@@ -66,11 +70,18 @@ export class Link {
     this.#frames?.send(kind, bytes)
   }
 
-  /** The channel's opening is over; it may be opened again by the remote unless `isFinal`. */
+  /** The channel's opening is over, and all grants with it; it may be opened again by the remote unless `isFinal`. */
   endChannel(isFinal: boolean): void {
+    const wasOpen = this.channel !== 0
     this.channel = 0
     this.isBlocked = false
+    if (wasOpen) {
+      this.session.close().catch(() => {}) // it is denied at once; only the channels take their time
+      this.turn = Promise.resolve()
+      if (!isFinal && !this.connection.closed) this.session = this.#newSession()
+    }
     if (!isFinal) return
+    this.#isEnded = true
     this.#frames?.close()
     this.#frames = null
   }
@@ -82,6 +93,12 @@ export class Link {
     this.#unlisten()
     this.endChannel(true)
     await this.session.close()
+  }
+
+  #newSession(): FeedSession {
+    const session = this.#feeds.replicate(this.connection.mux, { manual: true })
+    session.asked = discoveryKey => this.#host.asked(this, discoveryKey)
+    return session
   }
 
   #open(binding: ConnectionBinding): void {

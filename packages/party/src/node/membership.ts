@@ -11,6 +11,7 @@ import { PartyError } from '../errors.js'
 import { hexOf } from '../key.js'
 import type { Limits } from '../limits.js'
 import type {
+  AbortSignalLike,
   DuplexLike,
   Feed,
   FeedMeta,
@@ -304,7 +305,7 @@ export class Membership {
     await this.#job(job => ({ type: 'revoke', key, cutoff: null, purge, reason, job }))
   }
 
-  introductions(signal: AbortSignal | undefined): IntroductionQueue {
+  introductions(signal: AbortSignalLike | undefined): IntroductionQueue {
     const queue = new IntroductionQueue(this.#introductions.values(), {
       max: this.#options.limits.maxPending,
       signal,

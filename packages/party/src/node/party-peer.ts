@@ -9,6 +9,7 @@ import { PartyError, rangeError, typeError } from '../errors.js'
 import { keyBytes } from '../key.js'
 import type { Limits } from '../limits.js'
 import type {
+  AbortSignalLike,
   Feed,
   FeedMeta,
   IntroductionAnswer,
@@ -27,7 +28,7 @@ export interface PeerHost {
   readonly limits: Limits
   call(
     make: (call: number) => PartyInput,
-    options: { timeoutMs: number; signal?: AbortSignal | undefined }
+    options: { timeoutMs: number; signal?: AbortSignalLike | undefined }
   ): Promise<CallResult>
   job(make: (job: number) => PartyInput): Promise<{ isNew: boolean }>
   tell(input: PartyInput): void
@@ -155,7 +156,7 @@ export class MemberPeer implements PartyPeer {
     return { typeName: type, value: encodeValue(message.value, maxFrameBytes - bytes - 32) }
   }
 
-  #times(options: RequestOptions): { timeoutMs: number; signal: AbortSignal | undefined } {
+  #times(options: RequestOptions): { timeoutMs: number; signal: AbortSignalLike | undefined } {
     const { callTimeoutMs, maxCallTimeoutMs } = this.#host.limits
     const { timeoutMs = callTimeoutMs, signal } = options
     signal?.throwIfAborted()

@@ -7,7 +7,6 @@
  * Order of events of a peer: 'peer-add', rules.ready, rules.handshake, then introductions and grants; at the end
  * 'peer-remove'. Events are emitted after the step that caused them, never inside a guard of the transport.
  */
-import type { Duplex } from 'node:stream'
 import { FeedSet } from '@hearsay/feeds'
 import { createKeyPair, cryptoFor, Gossip, type Topic, type TopicOptions } from '@hearsay/gossip'
 import { EventEmitter } from 'eventemitter3'
@@ -17,12 +16,14 @@ import { keyBytes, keyId } from '../key.js'
 import { LIMITS, type Limits } from '../limits.js'
 import { rules as readyMade } from '../rules.js'
 import type {
+  AbortSignalLike,
   DuplexLike,
   FeedMeta,
   Introducible,
   Introduction,
   Key,
   KeyPair,
+  NodeDuplexLike,
   PartyEvents,
   PartyLike,
   PartyOptions,
@@ -102,6 +103,7 @@ export class Party extends EventEmitter<PartyEvents> implements PartyLike {
     return this.#isOpened && this.#closing === null
   }
 
+  /** True from the call of close() on. */
   get closed(): boolean {
     return this.#closing !== null
   }
@@ -158,7 +160,7 @@ export class Party extends EventEmitter<PartyEvents> implements PartyLike {
    *
    * @param isInitiator - True on one side, false on the other.
    */
-  replicate(isInitiator: boolean): Duplex {
+  replicate(isInitiator: boolean): NodeDuplexLike {
     if (typeof isInitiator !== 'boolean') {
       throw typeError('ERR_PARTY_BAD_OPTION', 'replicate() takes true on one side and false on the other')
     }
@@ -199,7 +201,7 @@ export class Party extends EventEmitter<PartyEvents> implements PartyLike {
    * Introductions that wait for a decision: those that are pending, then each new one. Ends at close(), by `break`, or
    * rejects with the reason of `signal`.
    */
-  introductions(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<Introduction> {
+  introductions(options: { signal?: AbortSignalLike } = {}): AsyncIterableIterator<Introduction> {
     return this.#membership.introductions(options.signal)
   }
 

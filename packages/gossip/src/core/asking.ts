@@ -1,0 +1,192 @@
+/**
+ * Whom to ask for a gap, and when: the clockwork of repair.ts, which has the states and invariants.
+ */
+
+import type { Limits } from '../limits.js'
+import type { Gap } from './gaps.js'
+import { isProven, type Patient, watermarkOf } from './patients.js'
+import type { AuthorRef, LinkId, SeqRange } from './types.js'
+
+/** What repair knows about a link. */
+export interface Helper {
+  /** Smoothed round trip, ms; 0: unknown. */
+  readonly rttMs: number
+  /** Can it be asked for authors that we don't know yet? */
+  mayIntroduce(ref: AuthorRef): boolean
+  /** Takes from the budget of WANTs to this link. 0: granted; else how long to wait, ms. */
+  takeWant(): number
+}
+
+/** Looks up a link that is up; undefined: it can't be asked. */
+export type Helpers = (link: LinkId) => Helper | undefined
+
+/** A WANT to be sent. */
+export interface Want {
+  readonly link: LinkId
+  readonly ranges: readonly SeqRange[]
+}
+
+interface Ask {
+  readonly patient: Patient
+  readonly gap: Gap
+}
+
+/** What is to be asked, by link, in the order in which it was chosen. */
+export type Asks = Map<LinkId, Ask[]>
+
+/** Times that all holders are asked before silence counts as an answer. */
+const ROUNDS = 3
+/** The time to answer doubles with each round, this often at most. */
+const MAX_DOUBLINGS = 4
+
+/** Asks for gaps. */
+export class Asking {
+  readonly #limits: Limits
+  readonly #helpers: Helpers
+  #nextAtMs = Number.POSITIVE_INFINITY
+
+  constructor(limits: Limits, helpers: Helpers) {
+    this.#limits = limits
+    this.#helpers = helpers
+  }
+
+  /** When something is due; never later than that, perhaps earlier. Infinity: never. */
+  get nextAtMs(): number {
+    return this.#nextAtMs
+  }
+
+  /** All that was due is done; the next is at `atMs`. */
+  set nextAtMs(atMs: number) {
+    this.#nextAtMs = atMs
+  }
+
+  /** May a link be asked for this incarnation, of which we have nothing? */
+  mayIntroduce(link: LinkId, ref: AuthorRef): boolean {
+    return this.#helpers(link)?.mayIntroduce(ref) === true
+  }
+
+  /** One WANT for each link that was chosen, if its budget allows. */
+  wants(asks: Asks, nowMs: number): Want[] {
+    const wants: Want[] = []
+    for (const [link, list] of asks) {
+      const ranges = this.#ask(link, list, nowMs)
+      if (ranges.length > 0) wants.push({ link, ranges })
+    }
+    return wants
+  }
+
+  /** A link has the seqs of a gap, it says. If the gap waited for that, it is asked for at `nextAtMs`. */
+  addHolder(gap: Gap, link: LinkId, nextAtMs: number): void {
+    if (gap.missed.includes(link) || gap.gone.includes(link)) return
+    if (!gap.holders.includes(link)) {
+      gap.holders = [...gap.holders, link].slice(-this.#limits.maxHolders)
+    }
+    if (gap.nextAtMs !== Number.POSITIVE_INFINITY) return
+    gap.tries = 0
+    this.#arm(gap, nextAtMs)
+  }
+
+  #arm(gap: Gap, atMs: number): void {
+    gap.nextAtMs = atMs
+    this.wake(atMs)
+  }
+
+  /** `due` has something to do at that time. */
+  wake(atMs: number): void {
+    if (atMs < this.#nextAtMs) this.#nextAtMs = atMs
+  }
+
+  /** Part of an answer came: the rest is on its way, or wasn't asked for yet. */
+  progress(gap: Gap, nowMs: number): void {
+    const { askedOf } = gap
+    if (askedOf === null) return
+    // Who answers is asked for the rest, too.
+    gap.holders = [askedOf, ...gap.holders.filter(link => link !== askedOf)]
+    gap.tries = 0
+    gap.firstAskedMs = nowMs
+    gap.timedMs = null
+    if (gap.from > gap.askedTo) this.askNow(gap, nowMs)
+    else this.#arm(gap, nowMs + this.#timeoutMs(gap))
+  }
+
+  /** Whoever was asked: ask again, now. */
+  askNow(gap: Gap, nowMs: number): void {
+    gap.askedOf = null
+    this.#arm(gap, nowMs)
+  }
+
+  /** Ask again, but not at once. */
+  askLater(gap: Gap, nowMs: number): void {
+    gap.askedOf = null
+    this.#arm(gap, nowMs + this.#limits.haveTickMs)
+  }
+
+  #timeoutMs(gap: Gap): number {
+    const rttMs = gap.askedOf === null ? 0 : (this.#helpers(gap.askedOf)?.rttMs ?? 0)
+    const round = Math.floor((gap.tries - 1) / Math.max(1, gap.holders.length))
+    return Math.max(this.#limits.wantTimeoutMs, 2 * rttMs) * 2 ** Math.min(Math.max(0, round), MAX_DOUBLINGS)
+  }
+
+  /** Chooses whom to ask for each gap that is due. */
+  chooseAll(patient: Patient, asks: Asks, nowMs: number): void {
+    for (const gap of patient.gaps.list) {
+      if (gap.nextAtMs > nowMs) continue
+      if (!this.isInReach(patient, gap)) {
+        this.askLater(gap, nowMs)
+        continue
+      }
+      const link = this.#choose(patient, gap, nowMs)
+      if (link === null) continue
+      const list = asks.get(link)
+      if (list === undefined) asks.set(link, [{ patient, gap }])
+      else list.push({ patient, gap })
+      gap.nextAtMs = Number.MAX_VALUE // until it is asked, later in the same step
+    }
+  }
+
+  // Whom to ask; null: nobody now.
+  #choose(patient: Patient, gap: Gap, nowMs: number): LinkId | null {
+    gap.askedOf = null
+    const able = gap.holders.filter(link => this.#helpers(link) !== undefined)
+    const isSilent = gap.tries >= ROUNDS * able.length && gap.firstAskedMs + this.#limits.suspectMs <= nowMs
+    if (able.length > 0 && !isSilent) return able[gap.tries % able.length] as LinkId
+    // Answers may have been lost on the way: what is known to exist is asked for again, now and then.
+    const mayWait = able.length > 0 && isProven(patient, gap) && !this.isUrgent(patient)
+    gap.nextAtMs = mayWait ? nowMs + this.#limits.liveMs : Number.POSITIVE_INFINITY
+    if (mayWait) gap.tries = 0
+    if (mayWait) gap.firstAskedMs = Number.POSITIVE_INFINITY
+    return null
+  }
+
+  #ask(link: LinkId, list: readonly Ask[], nowMs: number): SeqRange[] {
+    const waitMs = this.#helpers(link)?.takeWant() ?? 0
+    const ranges: SeqRange[] = []
+    for (const { patient, gap } of list) {
+      if (!patient.gaps.list.includes(gap)) continue // given up meanwhile
+      if (waitMs > 0 || ranges.length >= this.#limits.maxWantRanges) {
+        gap.nextAtMs = nowMs + Math.max(1, waitMs)
+        continue
+      }
+      const count = Math.min(gap.to - gap.from + 1, this.#limits.maxRangeSeqs)
+      gap.askedOf = link
+      gap.askedTo = gap.from + count - 1
+      gap.firstAskedMs = Math.min(gap.firstAskedMs, nowMs)
+      // Only the first question is timed (Karn and Partridge, 1987).
+      gap.timedMs = gap.tries === 0 ? nowMs : null
+      gap.tries++
+      gap.nextAtMs = nowMs + this.#timeoutMs(gap)
+      ranges.push({ ref: patient.ref, from: gap.from, count })
+    }
+    return ranges
+  }
+
+  /** Could it be accepted now? What couldn't isn't asked for yet. */
+  isInReach(patient: Patient, gap: Gap): boolean {
+    return gap.from - watermarkOf(patient) <= this.#limits.maxWindowSeqs
+  }
+
+  /** Are later batches refused because of the lowest gap? */
+  isUrgent(patient: Patient): boolean {
+    return patient.refusedTo - watermarkOf(patient) > this.#limits.maxWindowSeqs
+  }
+}
