@@ -27,10 +27,10 @@ const MISTAKES = {
  * The numbers are those seen when they were last raised, plus 10 %.
  */
 const INSTALLED_MAX = {
-  '@hearsay/gossip': 110,
-  '@hearsay/feeds': 110,
-  '@hearsay/party': 140,
-  '@hearsay/cli': 150
+  '@hearsay/gossip': 71,
+  '@hearsay/feeds': 72,
+  '@hearsay/party': 95,
+  '@hearsay/cli': 110
 }
 
 let passed = 0

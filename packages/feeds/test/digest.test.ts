@@ -1,7 +1,6 @@
 import { fc, testProp } from '@fast-check/ava'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import b4a from 'b4a'
-import type { Digest } from '#feeds/core/digest'
 import {
   DIGEST_LIMITS,
   type DigestEffect,
@@ -10,7 +9,6 @@ import {
   type SetNumber
 } from '#feeds/core/digest-types'
 import { splitRows } from '#feeds/core/rows'
-import { splitGroups } from '#feeds/core/split-groups'
 import {
   type End,
   flat,
@@ -21,67 +19,10 @@ import {
   makeRow,
   names,
   run,
-  saltOf,
-  type Wire
+  saltOf
 } from './support-digest.js'
 
-interface Case {
-  set: SetNumber
-  common: number
-  onlyA: number
-  onlyB: number
-  changed: number
-  /** Bytes that all slots share. */
-  prefix: number
-  /** Who starts: A, B or both. */
-  starts: 'a' | 'b' | 'both'
-}
-
-function rowsOf(c: Case): [Uint8Array, Uint8Array] {
-  const a: Uint8Array[] = []
-  const b: Uint8Array[] = []
-  let index = 0
-  const next = (prefix: number) => makeRow(index++, prefix)
-  for (let i = 0; i < c.common; i++) {
-    const row = next(c.prefix)
-    a.push(row)
-    b.push(row)
-  }
-  for (let i = 0; i < c.onlyA; i++) a.push(next(c.prefix))
-  for (let i = 0; i < c.onlyB; i++) b.push(next(c.prefix))
-  for (let i = 0; i < c.changed; i++, index++) {
-    a.push(makeRow(index, c.prefix, 1))
-    b.push(makeRow(index, c.prefix, 2))
-  }
-  return [flat(a), flat(b)]
-}
-
-function exchange(c: Case): { a: Uint8Array; b: Uint8Array; ends: [End, End]; wire: Wire } {
-  const [a, b] = rowsOf(c)
-  const ends: [End, End] = [
-    makeEnd({ rows: a, set: c.set, isInitiator: true }),
-    makeEnd({ rows: b, set: c.set, isInitiator: false })
-  ]
-  const started = [
-    c.starts === 'b' ? [] : ends[0].digest.start(0),
-    c.starts === 'a' ? [] : ends[1].digest.start(0)
-  ]
-  return { a, b, ends, wire: run(ends, started) }
-}
-
-/** Both ended well, each has exactly what it lacked, and each got it once. */
-function assertExact(t: ExecutionContext, c: Case): Wire {
-  const { a, b, ends, wire } = exchange(c)
-  t.deepEqual(names(gotten(ends[0])), lacking(b, a))
-  t.deepEqual(names(gotten(ends[1])), lacking(a, b))
-  for (const end of ends) {
-    t.is(end.digest.state, 'same')
-    t.is(end.digest.deadlineMs, null)
-    const others = end.effects.filter(effect => effect.type !== 'send' && effect.type !== 'supply')
-    t.deepEqual(others, [{ type: 'done', round: 1, isSame: b4a.equals(a, b) }])
-  }
-  return wire
-}
+import { assertExact, type Case, EMPTY_PATH, rowsOf, waiting } from './support-digest-cases.js'
 
 const size = () =>
   fc.oneof(
@@ -294,19 +235,6 @@ test('what we send in a round, and what the peer sends, both put off its deadlin
   t.is(digest.deadlineMs, 19_000)
 })
 
-/** A digest that has compared roots with a peer of 100 other rows and may be sent a turn of depth 0. */
-function waiting(set: SetNumber = 1): Digest {
-  const { digest } = makeEnd({
-    rows: flat(Array.from({ length: 40 }, (_, i) => makeRow(i))),
-    set,
-    isInitiator: false
-  })
-  digest.start(0)
-  digest.receive({ type: 'root', set, round: 1, count: 100, fp: new Uint8Array(16).fill(1) }, 0)
-  return digest
-}
-
-const EMPTY_PATH = new Uint8Array(0)
 const LIES: [string, DigestFrame, string][] = [
   ['a second root', { type: 'root', set: 1, round: 1, count: 1, fp: new Uint8Array(16) }, 'order'],
   ['a frame of a round that was never started', { type: 'done', set: 1, round: 2 }, 'order'],
@@ -545,88 +473,3 @@ testProp(
   },
   { numRuns: 500 }
 )
-
-test('a range in which one side has few rows is asked about at once, however many the other has', t => {
-  const c: Case = { set: 1, common: 3, onlyA: 2000, onlyB: 0, changed: 0, prefix: 0, starts: 'a' }
-  const nodes = assertExact(t, c).frames.flatMap(frame => (frame.type === 'nodes' ? frame.nodes : []))
-  t.is(nodes.length, 1)
-})
-
-test('shorts are counted over all frames of a round', t => {
-  const digest = waiting()
-  const items = (count: number): DigestFrame => ({
-    type: 'items',
-    set: 1,
-    round: 1,
-    isReply: false,
-    groups: [{ depth: 0, path: EMPTY_PATH, shorts: Array.from({ length: count }, () => new Uint8Array(8)) }]
-  })
-  t.deepEqual(digest.receive(items(60), 1), [])
-  t.deepEqual(digest.receive(items(41), 1), [{ type: 'fault', reason: 'limit' }])
-})
-
-test('a range below a node that we did not send is a fault', t => {
-  const { digest } = makeEnd({ rows: flat([makeRow(1), makeRow(2)]), set: 1, isInitiator: false })
-  digest.start(0)
-  digest.receive({ type: 'root', set: 1, round: 1, count: 100, fp: new Uint8Array(16) }, 0)
-  const root = { depth: 0, path: EMPTY_PATH, children: [] }
-  digest.receive({ type: 'nodes', set: 1, round: 1, nodes: [root] }, 0)
-  const below = { depth: 2, path: Uint8Array.of(0x11), children: [] }
-  const effects = digest.receive({ type: 'nodes', set: 1, round: 1, nodes: [below] }, 0)
-  t.deepEqual(effects, [{ type: 'fault', reason: 'order' }])
-})
-
-test('in the set of lengths DONE comes after all that is supplied', t => {
-  for (const [onlyA, onlyB] of [
-    [40, 0],
-    [0, 40],
-    [40, 40]
-  ] as const) {
-    const c: Case = { set: 2, common: 0, onlyA, onlyB, changed: 0, prefix: 0, starts: 'a' }
-    for (const end of exchange(c).ends) {
-      const done = end.effects.findIndex(effect => effect.type === 'send' && effect.frame.type === 'done')
-      t.true(done > 0)
-      t.true(end.effects.findLastIndex(effect => effect.type === 'supply') < done)
-    }
-  }
-})
-
-test('a frame of the round before does nothing while the next one runs', t => {
-  const digest = waiting()
-  digest.start(60_000)
-  digest.receive({ type: 'root', set: 1, round: 2, count: 100, fp: new Uint8Array(16).fill(1) }, 60_000)
-  t.deepEqual(digest.receive({ type: 'pull', set: 1, round: 1, all: [], shorts: [] }, 61_000), [])
-  t.is(digest.deadlineMs, 70_000)
-})
-
-test('groups are cut so that frames are full, and a range goes on in the next frame', t => {
-  const shorts = Array.from({ length: 7 }, (_, index) => new Uint8Array(8).fill(index))
-  const group = (byte: number, count: number) => ({
-    depth: 2,
-    path: Uint8Array.of(byte),
-    shorts: shorts.slice(0, count)
-  })
-  const frames = splitGroups([group(1, 2), group(2, 7), group(3, 0), group(4, 1)], {
-    maxGroups: 2,
-    maxSentShorts: 5
-  })
-  t.deepEqual(
-    frames.map(frame => frame.map(({ path, shorts: list }) => [path[0], list.length])),
-    [
-      [
-        [1, 2],
-        [2, 3]
-      ],
-      [
-        [2, 4],
-        [3, 0]
-      ],
-      [[4, 1]]
-    ]
-  )
-  const full = splitGroups([group(1, 7), group(2, 7)], { maxGroups: 9, maxSentShorts: 7 })
-  t.deepEqual(
-    full.map(frame => frame.length),
-    [1, 1]
-  )
-})

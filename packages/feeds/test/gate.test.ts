@@ -32,7 +32,7 @@ function blocks(count: number): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => b4a.from(`block ${i}`))
 }
 
-test('a feed on disk that was never authorized is served by corestore.replicate to who knows its key, and never by a set', async t => {
+test('X35 a feed on disk that was never authorized is served by corestore.replicate to who knows its key, and never by a set', async t => {
   const store = await makeStore(t)
   const secret = store.get({ name: 'secret' })
   await secret.append(b4a.from('secret'))
@@ -180,7 +180,7 @@ async function closeChannels(mux: Protomux): Promise<void> {
   await Promise.all(closing)
 }
 
-test('each half of a revoke alone leaks, both together do not', async t => {
+test('X33 each half of a revoke alone leaks, both together do not', async t => {
   const detachOnly = async (core: Hypercore, mux: Protomux) => core.core.replicator.detachFrom(mux)
   const closeOnly = async (_core: Hypercore, mux: Protomux) => closeChannels(mux)
   const both = async (core: Hypercore, mux: Protomux) => {

@@ -246,7 +246,7 @@ test('connected() ends by signal, by time, by leave(), and not at all for a coun
   await a.destroy()
 })
 
-test('A11 S10 after leave() nothing is heard and publish rejects, while the connections stay', async t => {
+test('A11 S10 X38 after leave() nothing is heard and publish rejects, while the connections stay', async t => {
   const name = freshName()
   const [a, b] = [join<string>(name), join<string>(name)]
   await Promise.all([a.connected(), b.connected()])

@@ -128,7 +128,7 @@ test('a late joiner gets what is unexpired, also from a neighbour that only forw
   t.deepEqual(c.log.of('gap'), [])
 })
 
-test('after a partition of 10 s every unexpired message arrives once', t => {
+test('A26 after a partition of 10 s every unexpired message arrives once', t => {
   const net = new Net()
   const nodes = [net.node(), net.node(), net.node(), net.node()] as const
   const [a, b, c, d] = nodes

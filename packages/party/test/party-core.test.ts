@@ -51,14 +51,14 @@ test('a peer without the party key is sent nothing but the hello, and what it pi
   t.is(phases(a).down.length, 2)
 })
 
-test('our own proof, reflected, proves nothing', t => {
+test('B35 our own proof, reflected, proves nothing', t => {
   const a = new CoreNode(1)
   const [ours] = bindingsOf(1, 2)
   a.step({ type: 'channelUp', channel: 1, binding: ours, hello: a.core.ownHello(ours) })
   t.deepEqual(phases(a).down, ['bad-proof'])
 })
 
-test('the author of another cannot be claimed', t => {
+test('B17 the author of another cannot be claimed', t => {
   const a = new CoreNode(1)
   const liar = new CoreNode(2)
   const victim = new CoreNode(3)
@@ -218,7 +218,7 @@ test('a full disk leaves the introduction undecided', t => {
   )
 })
 
-test('a late or double answer to a call settles nothing twice', t => {
+test('X16 a late or double answer to a call settles nothing twice', t => {
   const a = new CoreNode(1)
   const b = new CoreNode(2, { request: () => undefined })
   const wire = new Wire(a, b)

@@ -55,7 +55,7 @@ test('without rules an introduction stays pending until the app accepts it', asy
   await t.throwsAsync(introduction.accept(), { code: 'ERR_PARTY_EXPIRED' })
 })
 
-test('of two introduced feeds the rule takes one', async t => {
+test('B20 of two introduced feeds the rule takes one', async t => {
   const a = await newParty(t, 1)
   const b = await newParty(t, 2, {
     rules: { onIntroduceFeeds: ({ message }) => [message.keys[0] as Uint8Array] }
@@ -172,7 +172,7 @@ test('whom rules.admin accepts can revoke the feed of another', async t => {
   t.pass()
 })
 
-test('a feed that share hides never shows its key', async t => {
+test('B39 a feed that share hides never shows its key', async t => {
   const a = await newParty(t, 1, {
     rules: { ...rules.open(), share: ({ feed }) => feed.meta?.secret !== true }
   })
@@ -200,7 +200,7 @@ test('a withdrawn introduction reaches no later joiner, but stays where it was a
   t.false(c.feeds.has(feed.key))
 })
 
-test('5,000 introductions without rules open nothing and write nothing', async t => {
+test('B41 X28 5,000 introductions without rules open nothing and write nothing', async t => {
   const a = await newParty(t, 1)
   const storage = await folder(t)
   const b = await newParty(t, 2, { storage })

@@ -11,7 +11,7 @@ const onlyPeer = (party: Party): PartyPeer => [...party.peers][0] as PartyPeer
 const connected = (...parties: Party[]) =>
   until('a peer each', () => parties.every(one => one.peers.size > 0))
 
-test('a request is answered by the remote rule; every kind of failure has its code', async t => {
+test('B21 X14 a request is answered by the remote rule; every kind of failure has its code', async t => {
   const a = await newParty(t, 1)
   const b = await newParty(t, 2, {
     rules: {
@@ -40,7 +40,7 @@ test('a request is answered by the remote rule; every kind of failure has its co
   await t.throwsAsync(peer.request({ type: 'x'.repeat(65) }), { code: 'ERR_PARTY_TOO_LARGE' })
 })
 
-test('a request that is open when the connection dies is rejected at once', async t => {
+test('X15 a request that is open when the connection dies is rejected at once', async t => {
   const a = await newParty(t, 1)
   const b = await newParty(t, 2, { rules: { onRequest: () => new Promise(() => {}) } })
   const wire = connect(a, b)
@@ -55,7 +55,7 @@ test('a request that is open when the connection dies is rejected at once', asyn
   await t.throwsAsync(peer.replicate(new Uint8Array(32)), { code: 'ERR_PARTY_CLOSED' })
 })
 
-test('100 ephemeral messages arrive in order, at that peer only', async t => {
+test('B22 100 ephemeral messages arrive in order, at that peer only', async t => {
   const got: unknown[] = []
   const others: unknown[] = []
   const a = await newParty(t, 1)
@@ -77,7 +77,7 @@ test('100 ephemeral messages arrive in order, at that peer only', async t => {
   t.is(others.length, 0)
 })
 
-test('the events of a peer come in their order, once, on both sides', async t => {
+test('B9 B10 the events of a peer come in their order, once, on both sides', async t => {
   const orders: string[][] = [[], []]
   const parties = await Promise.all(
     [0, 1].map(index =>
@@ -109,7 +109,7 @@ for (const [name, handshake] of [
   ['returns false', () => false],
   ['hangs', () => new Promise(() => {})]
 ] as const) {
-  test(`a handshake that ${name} removes the peer, and no feed key was sent`, async t => {
+  test(`B11 X17 a handshake that ${name} removes the peer, and no feed key was sent`, async t => {
     const a = await newParty(t, 1, {
       rules: { ...rules.open(), handshake },
       limits: { handshakeDeadlineMs: 150 }
@@ -128,7 +128,7 @@ for (const [name, handshake] of [
   })
 }
 
-test('a password is asked for within the handshake; the wrong one gets nothing', async t => {
+test('B26 a password is asked for within the handshake; the wrong one gets nothing', async t => {
   const guard = await newParty(t, 1, {
     rules: {
       ...rules.open(),
@@ -203,7 +203,7 @@ test('join() takes the connections that a swarm has and gets, and leave() lets g
   await joinedB.leave()
 })
 
-test('who has another party key is no peer, and the connection lives', async t => {
+test('B14 who has another party key is no peer, and the connection lives', async t => {
   const a = await newParty(t, 1)
   const b = await newParty(t, 2, { key: new Uint8Array(32).fill(0x43) })
   const both = await newParty(t, 3, { key: new Uint8Array(32).fill(0x43) })
@@ -292,7 +292,7 @@ test('wrong options are coded errors at once', async t => {
   t.throws(make({ key: KEY, storage, limits: { nonsense: 1 } }), { code: 'ERR_PARTY_BAD_OPTION' })
 })
 
-test('toJSON and inspect show no key', async t => {
+test('B15 toJSON and inspect show no key', async t => {
   const a = await newParty(t, 1, { name: 'mine', metadata: { note: 1 } })
   const { secretKey } = createKeyPair(new Uint8Array(32).fill(1))
   const shown = JSON.stringify(a) + JSON.stringify(a.toJSON())

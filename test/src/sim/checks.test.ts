@@ -8,7 +8,7 @@ import { Rng } from './rng.js'
 import { Wire } from './wire.js'
 
 /** A process whose core does what the test says, step by step. */
-function scripted(limits = LIMITS) {
+function scripted(limits = LIMITS, sizes: Record<string, number> = {}) {
   const queue = new EventQueue()
   const checker = new Checker(queue)
   let next: TopicEffect[] = []
@@ -23,7 +23,7 @@ function scripted(limits = LIMITS) {
         skewMs: 0,
         isHostile: false,
         thinksMs: null,
-        makeCore: () => ({ step: () => next, ownHello: () => new Uint8Array(1), explain: () => [] })
+        makeCore: () => ({ step: () => next, ownHello: () => new Uint8Array(1), explain: () => [], sizes })
       },
       queue,
       new Rng(1),
@@ -63,7 +63,7 @@ function scripted(limits = LIMITS) {
     node.step({ type: 'tick' })
     next = []
   }
-  return { node, port, batch, ref, run, publish: (seq: number) => publishOne(seq) }
+  return { node, checker, port, batch, ref, run, publish: (seq: number) => publishOne(seq) }
 
   function publishOne(seq: number): void {
     node.publish(Uint8Array.of(7))
@@ -129,6 +129,16 @@ test('G6 is broken by a queue over its bound', t => {
   world.port.egress.setWritable(false)
   const error = t.throws(() => world.run(push(world)), { instanceOf: Violation })
   t.true(error?.message.startsWith('G6 '), error?.message)
+})
+
+test('G6 is broken by a collection over its bound, and by one that is never emptied', t => {
+  const sizes: Record<string, number> = {}
+  const world = scripted(LIMITS, sizes)
+  sizes.authors = 2
+  t.notThrows(() => world.run())
+  t.throws(() => world.checker.checkReleased([world.node]), { message: /^G6 .*authors/ })
+  sizes.cacheBatches = LIMITS.maxCacheBatches + 1
+  t.throws(() => world.run(), { message: /^G6 .*cacheBatches/ })
 })
 
 test('G8 is broken by a batch that is sent after the end', t => {

@@ -13,7 +13,7 @@
  *   G10 input that fails verification changes nothing
  *   A2  a batch is pushed to a link at most once, and never to the one that it came from
  */
-import type { Batch, TopicEffect, TopicInput } from '@hearsay/gossip/core'
+import type { Batch, Limits, TopicEffect, TopicInput } from '@hearsay/gossip/core'
 import type { EventQueue } from './event-queue.js'
 import type { Observer, Port, SimNode } from './node.js'
 import { TraceHash } from './rng.js'
@@ -54,6 +54,19 @@ const UNVERIFIED = new Set([
 ])
 /** Reasons for which a peer is cut off because of what it did. */
 const FAULTS = new Set(['bad-proof', 'version', 'malformed', 'too-large', 'demerits'])
+
+/** Sizes that a core tells, and their bounds. */
+const BOUNDS: readonly (readonly [size: string, limit: keyof Limits])[] = [
+  ['links', 'maxLinks'],
+  ['authors', 'maxAuthors'],
+  ['cacheBytes', 'maxCacheBytes'],
+  ['cacheBatches', 'maxCacheBatches'],
+  ['rememberedPeers', 'maxRememberedPeers'],
+  ['parked', 'maxParked'],
+  ['waitingPublishes', 'maxWaitingPublishes']
+]
+/** Sizes that are 0 when all has expired; of authors, its own incarnation stays with who published. */
+const RELEASED = ['cacheBytes', 'cacheBatches', 'repairs', 'chargedPeers', 'questions', 'parked']
 
 const keyOf = (author: string, incarnation: string, seq: number): string => `${author}/${incarnation}/${seq}`
 const batchKey = (batch: Batch): string => keyOf(batch.ref.authorId, batch.ref.incarnationId, batch.seq0)
@@ -175,6 +188,16 @@ export class Checker implements Observer {
     if (this.lastBatchAtMs > sinceMs) throw new Violation(`G8 a batch was sent at ${this.lastBatchAtMs}`)
   }
 
+  /** G6, at the end: what messages occupied is free again. */
+  checkReleased(nodes: readonly SimNode[]): void {
+    for (const node of nodes) {
+      if (!node.isUp || node.isSilent) continue
+      const { sizes } = node.core
+      const kept = (sizes.authors ?? 0) > 1 ? 'authors' : RELEASED.find(name => (sizes[name] ?? 0) > 0)
+      if (kept !== undefined) this.fail('G6', node, `${kept} is ${sizes[kept]} though all has expired`)
+    }
+  }
+
   /** Breaks off with what is known. */
   fail(invariant: string, node: SimNode, what: string): never {
     const place = `${invariant} at ${this.#queue.nowMs.toFixed(1)} ms, ${node.options.name}, life ${node.boot}: ${what}`
@@ -236,6 +259,11 @@ export class Checker implements Observer {
   #checkBounds(node: SimNode): void {
     const { maxQueuedBytesPerLink, maxQueuedBytesPerConnection, maxMessageBytes, batchOverheadBytes } =
       node.options.limits
+    const { sizes } = node.core
+    for (const [name, limit] of BOUNDS) {
+      const size = sizes[name] ?? 0
+      if (size > node.options.limits[limit]) this.fail('G6', node, `${name} is ${size}, limit is ${limit}`)
+    }
     // One batch is always allowed, however large.
     const one = maxMessageBytes + batchOverheadBytes
     for (const { egress, link } of node.ports.values()) {

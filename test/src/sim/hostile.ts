@@ -73,7 +73,7 @@ export function corrupt(
     const { maxSkewMs } = world.limits
     const goneMs = batch.createdMs + batch.ttlSeconds * 1000 + maxSkewMs - node.options.skewMs
     for (let i = 0; i < options.replays; i++) {
-      world.queue.at(rng.int(Math.floor(world.queue.nowMs), goneMs + 500), () => replay(batch))
+      world.queue.at(rng.int(Math.floor(world.queue.nowMs), goneMs + 3000), () => replay(batch))
     }
   }
   node.corrupt = (effect, port) => {

@@ -20,7 +20,7 @@ import type { Rng } from './rng.js'
 import type { Packet, Wire } from './wire.js'
 
 /** The part of a core that a process drives; planted bugs wrap it. */
-export type DrivenCore = Pick<TopicCore, 'step' | 'ownHello' | 'explain'>
+export type DrivenCore = Pick<TopicCore, 'step' | 'ownHello' | 'explain' | 'sizes'>
 
 /** One end of a connection, as its process sees it. */
 export interface Port {

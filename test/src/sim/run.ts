@@ -4,7 +4,7 @@
  *   1 ms .. HEAL_MS      processes publish, faults happen
  *   HEAL_MS .. +0.5 s    the last messages
  *   + REPAIR_MS          G4: everybody has what lived long enough
- *   + ttl + skew         G8: nothing circulates any more
+ *   + ttl + skew         G8: nothing circulates any more, G6: nothing is kept
  */
 import { TopicCore } from '@hearsay/gossip/core'
 import type { IdentityMaker } from './crypto.js'
@@ -122,6 +122,7 @@ function judge(
   const expiredMs = LAST_PUBLISH_MS + limits.ttlMs + limits.maxSkewMs + skewMs + 1000
   queue.runUntil(expiredMs + 1500)
   checker.checkQuiet(expiredMs)
+  checker.checkReleased(world.honest)
   if (kinds.includes('slow-rules')) hits['slow-rules'] += checker.counts.deliveries
   const { counts, drops, delays, lines } = checker
   delays.sort((a, b) => a - b)

@@ -77,6 +77,12 @@ test('a member that forges, replays and swallows changes nothing for the others'
   t.true(sum(droppedFor('duplicate', 'expired')) > 0)
 })
 
+test('a member that claims to have what nobody published keeps nobody from what was published', t => {
+  const { sum } = runs('liar', 8)
+  t.true(sum(({ hits }) => hits.hostile) > 20)
+  t.true(sum(({ hits }) => hits.crash) > 4)
+})
+
 test('a forged batch under the next seq does not silence its author', t => {
   const { sum } = runs('hostile-foresight', 8)
   t.true(sum(droppedFor('bad-signature')) > 8)
@@ -108,7 +114,7 @@ test('fifty processes', t => {
 
 test('with real keys, signatures and hashes it is the same', t => {
   const identities = realIdentities()
-  const result = runScenario('hostile', 1, { identities, messages: 15 })
+  const result = runScenario('hostile-foresight', 1, { identities, messages: 15 })
   t.true((result.drops.get('bad-signature') ?? 0) > 0)
-  t.is(runScenario('hostile', 1, { identities, messages: 15 }).hash, result.hash)
+  t.is(runScenario('hostile-foresight', 1, { identities, messages: 15 }).hash, result.hash)
 })

@@ -13,12 +13,13 @@ export const SCENARIOS: Readonly<Record<string, RunOptions>> = {
   'silent-kill': { nodes: 12, faults: ['silent-kill'], degree: 6 },
   reconnect: { nodes: 6, faults: ['reconnect'], messages: 60 },
   'slow-link': { nodes: 4, faults: ['slow-link'], degree: 2, messages: 200, maxBytes: 60_000 },
-  hostile: { nodes: 8, faults: ['hostile'], degree: 3 },
+  hostile: { nodes: 8, faults: ['hostile'], degree: 3, hostile: { forges: 0.1, swallows: 0.5 } },
   'hostile-foresight': { nodes: 8, faults: ['hostile'], degree: 3, hostile: { predicts: true, forges: 0 } },
   liar: {
-    nodes: 6,
-    faults: ['hostile', 'crash', 'slow-rules'],
-    hostile: { forges: 0, swallows: 1, replays: 0 }
+    nodes: 8,
+    faults: ['hostile', 'crash', 'jitter', 'slow-rules', 'reconnect'],
+    degree: 2,
+    hostile: { forges: 0, swallows: 0, replays: 0 }
   },
   skew: { nodes: 8, faults: ['skew', 'hostile'], hostile: { forges: 0, replays: 8 } },
   'slow-rules': { nodes: 6, faults: ['slow-rules', 'crash'] },

@@ -64,7 +64,10 @@ function tampered(
   return {
     step: (input, nowMs) => step(input, nowMs, ears.read(input)),
     ownHello: binding => core.ownHello(binding),
-    explain: author => core.explain(author)
+    explain: author => core.explain(author),
+    get sizes() {
+      return core.sizes
+    }
   }
 }
 
@@ -133,16 +136,6 @@ export const silentAtJoin = withholding(
 /** Never asks for what it misses. */
 export const neverAsks = withholding(effect => effect.type === 'send' && effect.frame.kind === 'want')
 
-/** Doesn't pass on what others published. */
-export const neverForwards: Variant = options =>
-  tampered(options, step => (input, nowMs) => {
-    const effects = step(input, nowMs)
-    if (input.type !== 'frame') return effects
-    return effects.filter(
-      effect => effect.type !== 'send' || effect.frame.kind !== 'batch' || effect.frame.repair
-    )
-  })
-
 /** Believes every signature. */
 export const believesAll: Variant = options =>
   new TopicCore({ ...options, crypto: { ...options.crypto, verify: () => true } })
@@ -199,7 +192,7 @@ export const movesOnRefusal: Variant = options => {
   })
   const explain: DrivenCore['explain'] = author =>
     core.explain(author).map(state => ({ ...state, top: state.top + refused }))
-  return { ...core, explain }
+  return { step: core.step, ownHello: core.ownHello, sizes: {}, explain }
 }
 
 /** Goes on sending what it has, whatever its age. */

@@ -45,3 +45,17 @@ export async function within<T>(
 export async function turns(count = 1): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise(resolve => setImmediate(resolve))
 }
+
+/**
+ * As `until`, but looks in each turn of the event loop: for what comes within a few turns, hundreds of times in one test.
+ */
+export async function soon(
+  predicate: () => unknown,
+  { ms = 10_000, what = predicate.toString() }: UntilOptions = {}
+): Promise<void> {
+  const deadline = performance.now() + ms
+  while (!predicate()) {
+    if (performance.now() > deadline) throw new Error(`waited ${ms} ms in vain: ${what}`)
+    await turns()
+  }
+}

@@ -52,6 +52,7 @@ test('planted: names are followed through every form of re-export, and only they
     '/** Yes. */\nexport declare const a: 1;\nexport declare const b: 2;\nexport declare const c: 3;\n'
   t.deepEqual(faultsOf("export { a, b as z } from './more.js';", more), ['b'])
   t.deepEqual(faultsOf("export * from './more.js';", more), ['b', 'c'])
+  t.deepEqual(faultsOf("export type * from './more.js';", more), ['b', 'c'])
   t.deepEqual(faultsOf("import { c } from './more.js';\nexport { c };", more), ['c'])
   t.deepEqual(faultsOf('declare const e: 1;\nexport default e;'), ['e'])
   t.deepEqual(faultsOf("export type { a } from './more.js';", more), [])

@@ -88,7 +88,7 @@ export function parseDeclarations(text: string): Module {
     current = null
     const [, names, from = ''] = line.match(/^export (?:type )?\{([^}]*)\}(?: from ['"]([^'"]+)['"])?/) ?? []
     if (names !== undefined) reexports.push({ from, names: listOf(names) })
-    const star = line.match(/^export \* from ['"]([^'"]+)['"]/)?.[1]
+    const star = line.match(/^export (?:type )?\* from ['"]([^'"]+)['"]/)?.[1]
     if (star !== undefined) reexports.push({ from: star, names: null })
     const [, imported, source = ''] = line.match(/^import (?:type )?\{([^}]*)\} from ['"]([^'"]+)['"]/) ?? []
     for (const [name, here] of listOf(imported ?? '')) imports.set(here, { from: source, name })

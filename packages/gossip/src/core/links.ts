@@ -19,8 +19,10 @@
  * L3. A link that is told nothing for 1 s is told an empty HAVE, so that silence means trouble.
  * L4. What a link holds is bounded, and released when it goes.
  */
+
 import b4a from 'b4a'
 import type { Limits } from '../limits.js'
+import { copyOf } from './bytes.js'
 import { isClockWrong } from './clock.js'
 import { decodeHello, type Hello, verifyHello } from './hello.js'
 import { type HeldFrame, type Link, makeLink } from './link.js'
@@ -152,7 +154,7 @@ export class Links {
   hold(link: Link, frame: HeldFrame): boolean {
     const { maxHeldFrames, maxHeldBytes } = this.#options.limits
     if (link.held.length >= maxHeldFrames || link.heldBytes + frame.bytes.length > maxHeldBytes) return false
-    link.held.push({ kind: frame.kind, bytes: frame.bytes.slice() })
+    link.held.push({ kind: frame.kind, bytes: copyOf(frame.bytes) })
     link.heldBytes += frame.bytes.length
     return true
   }

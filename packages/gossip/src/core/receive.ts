@@ -12,7 +12,9 @@
  * 3. What fails changes nothing but counters, budgets and the points of the link.
  * 4. An answer to a question may come late, twice or never: the state is looked at again when it comes.
  */
+
 import type { Newcomer } from './author-table.js'
+import { copyOf } from './bytes.js'
 import { expiresMsOf } from './cache.js'
 import { batchOf, createdMsOf, decodeBatch, type Hop } from './frames.js'
 import type { Link } from './link.js'
@@ -147,7 +149,7 @@ export class Receiver {
     else {
       this.#parked.set(authorId, [arrived])
       const question = this.#questions.ask({ about: 'authorize', authorId }, clock.nowMs)
-      outbox.add({ type: 'ask', question, about: 'authorize', author: author.slice() })
+      outbox.add({ type: 'ask', question, about: 'authorize', author: copyOf(author) })
     }
     return false
   }

@@ -254,8 +254,24 @@ export interface TopicCoreOptions {
 
 /** What a tracer sees; the simulator writes its trace from these. */
 export type TraceEvent =
-  | { type: 'push'; link: LinkId; author: string; incarnation: string; seq0: number; count: number; repair: boolean }
-  | { type: 'receive'; link: LinkId; author: string; incarnation: string; seq0: number; count: number; hops: number }
+  | {
+      type: 'push'
+      link: LinkId
+      author: string
+      incarnation: string
+      seq0: number
+      count: number
+      repair: boolean
+    }
+  | {
+      type: 'receive'
+      link: LinkId
+      author: string
+      incarnation: string
+      seq0: number
+      count: number
+      hops: number
+    }
   | { type: 'drop'; link: LinkId | null; reason: DropReason }
   | { type: 'want'; link: LinkId; author: string; incarnation: string; from: number; count: number }
   | { type: 'link'; link: LinkId; state: string }

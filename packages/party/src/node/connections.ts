@@ -139,11 +139,11 @@ export class Connections {
   #onAsked(link: Link, discoveryKey: Uint8Array): Promise<Feed | null> | null {
     const { channel } = link
     if (channel === 0) return null
-    this.#voice?.driver.feed({ type: 'refused', channel, discoveryKey: discoveryKey.slice() })
+    this.#voice?.driver.feed({ type: 'refused', channel, discoveryKey: Uint8Array.from(discoveryKey) })
     const peer = this.#host.table.get(channel)
     if (!this.#host.table.isLive(channel) || peer === null || this.#host.caller.rules.findFeed === undefined)
       return null
-    return this.#findFeed(channel, peer, discoveryKey.slice())
+    return this.#findFeed(channel, peer, Uint8Array.from(discoveryKey))
   }
 
   async #findFeed(channel: number, peer: PartyPeer, discoveryKey: Uint8Array): Promise<Feed | null> {
