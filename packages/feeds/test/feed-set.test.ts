@@ -118,7 +118,7 @@ test('a writer of one name is one feed: for two calls at once, and after a resta
   t.is(writer.length, 2)
 })
 
-test('two writers made at once are two feeds, and writers named 0 and 1 are found by name', async t => {
+test('X25 X30 two writers made at once are two feeds, and writers named 0 and 1 are found by name', async t => {
   const set = await makeSet(t)
   const [zero, one] = await Promise.all([set.writer('0'), set.writer('1')])
   t.notDeepEqual(zero.key, one.key)

@@ -1,3 +1,4 @@
+/** Exchanges between two digests, from sets that tests draw or name. */
 import type { ExecutionContext } from 'ava'
 import b4a from 'b4a'
 import type { Digest } from '#feeds/core/digest'

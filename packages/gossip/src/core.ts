@@ -18,6 +18,7 @@
 
 export { IncomingAuthors, OutgoingAuthors } from './core/author-indexes.js'
 export { BatchDigester, batchDigest, decodePayloads, encodePayloads } from './core/batch.js'
+export { TokenBucket } from './core/budget.js'
 export { Egress, type EgressSignal } from './core/egress.js'
 export { FrameWriter, sizeOf, type WrittenFrame } from './core/frame-writer.js'
 export * from './core/frames.js'

@@ -3,7 +3,7 @@ import test from 'ava'
 import { connect, linked, listen, node } from './support/gossip-nodes.js'
 import { duplexPair, noisePair, turns, until } from './support/streams.js'
 
-test('after close() everything is refused with one code, and closing again is harmless', async t => {
+test('A17 after close() everything is refused with one code, and closing again is harmless', async t => {
   const [a, b] = [node(t), node(t)]
   connect(a, b)
   await linked(a, b)
@@ -103,7 +103,7 @@ test('close() of a Gossip whose peer reads nothing ends within its deadline', as
   t.true(a.gossip.closed)
 })
 
-test('connected and disconnected come from none to one and from one to none', async t => {
+test('A7 S11 connected and disconnected come from none to one and from one to none', async t => {
   const [a, b, c] = [node(t), node(t), node(t)]
   const [first] = connect(a, b)
   await linked(a, b)

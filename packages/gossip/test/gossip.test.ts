@@ -15,7 +15,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 test.after.always('nothing is printed', t => t.is(printed, 0))
 
-test('S1 in a line of three, what one end publishes reaches the others once, and its publisher never', async t => {
+test('A8 S1 X39 in a line of three, what one end publishes reaches the others once, and its publisher never', async t => {
   const [a, b, c] = [node(t), node(t), node(t)]
   connect(a, b)
   connect(b, c)
@@ -58,7 +58,7 @@ test('S2 in a ring of four each gets a message once, though two paths lead there
   t.is(a.messages.length, 0)
 })
 
-test('S3 over plain streams that cut into 5-byte chunks, messages arrive whole and once', async t => {
+test('A16 S3 over plain streams that cut into 5-byte chunks, messages arrive whole and once', async t => {
   const [a, b] = [node(t), node(t)]
   const { ends, chunks } = duplexPair({ chunkBytes: 5 })
   a.gossip.attach(ends[0], { initiator: true })
@@ -109,7 +109,7 @@ test('what is no stream is a coded TypeError, and so is a Noise stream whose use
   t.is(gossip.peers.size, 0)
 })
 
-test('a topic is a name or 32 bytes; the same topic twice is the same object', t => {
+test('A25 a topic is a name or 32 bytes; the same topic twice is the same object', t => {
   const { gossip, topic } = node(t)
   for (const bad of [undefined, '', 7, null, new Uint8Array(31), new Uint8Array(33)]) {
     t.throws(() => gossip.join(bad as never), { instanceOf: TypeError, code: 'ERR_GOSSIP_BAD_TOPIC' })
@@ -125,7 +125,7 @@ test('a topic is a name or 32 bytes; the same topic twice is the same object', t
   t.is(gossip.topics.size, 2)
 })
 
-test("two topics on one connection don't mix, and only a shared one makes a peer", async t => {
+test("A25 S9 two topics on one connection don't mix, and only a shared one makes a peer", async t => {
   const [a, b] = [node(t), node(t)]
   const dogs = { a: listen(a.gossip.join('dogs')), b: listen(b.gossip.join('dogs')) }
   const mine = listen(a.gossip.join(new Uint8Array(32).fill(1)))
@@ -158,7 +158,7 @@ test('a topic joined on a connection that is already there finds its peers, whoe
   t.deepEqual(other.data(), ['x'])
 })
 
-test('publish tells how many peers it went to, and keeps a message for the first one', async t => {
+test('A10 publish tells how many peers it went to, and keeps a message for the first one', async t => {
   const [a, b, c] = [node(t), node(t), node(t)]
   t.is((await a.topic.publish('early')).peers, 0)
   connect(a, b)
@@ -202,7 +202,7 @@ test('an abort takes back a message that is not signed yet', async t => {
   t.deepEqual(b.data(), [2])
 })
 
-test('all that is published in one tick has one signature and one write', async t => {
+test('A15 all that is published in one tick has one signature and one write', async t => {
   const [a, b] = [node(t), node(t)]
   const [stream] = connect(a, b)
   await linked(a, b)
@@ -233,7 +233,7 @@ test('all that is published in one tick has one signature and one write', async 
   t.is(b.gossip.stats.verified, 1)
 })
 
-test('a burst of 20,000 messages arrives completely and in order, with bounded queues', async t => {
+test('X6 a burst of 20,000 messages arrives completely and in order, with bounded queues', async t => {
   const [a, b] = [node(t), node(t)]
   connect(a, b)
   await linked(a, b)
@@ -255,7 +255,7 @@ test('a burst of 20,000 messages arrives completely and in order, with bounded q
   t.true(largest <= 256 * 1024)
 })
 
-test('emitSelf delivers own messages, once; without it there is none', async t => {
+test('A9 A10 emitSelf delivers own messages, once; without it there is none', async t => {
   const [a, b] = [node(t, { topic: { emitSelf: true } }), node(t)]
   connect(a, b)
   await linked(a, b)
@@ -269,7 +269,7 @@ test('emitSelf delivers own messages, once; without it there is none', async t =
   t.deepEqual(object, { a: [1] })
 })
 
-test('X8 values arrive as they were sent, also fields that are named like ours', async t => {
+test('A28 X8 values arrive as they were sent, also fields that are named like ours', async t => {
   const [a, b] = [node(t), node(t)]
   connect(a, b)
   await linked(a, b)
@@ -292,7 +292,7 @@ test('X8 values arrive as they were sent, also fields that are named like ours',
   t.deepEqual(b.data(), values)
 })
 
-test("a message over the limit is refused with limit and size; what can't be encoded is refused, too", async t => {
+test("X8 a message over the limit is refused with limit and size; what can't be encoded is refused, too", async t => {
   const { topic } = node(t)
   const { topic: bytes } = node(t, { topic: { valueEncoding: 'binary' } })
   await t.throwsAsync(bytes.publish(new Uint8Array(70_000)), {
@@ -370,7 +370,7 @@ test('a subscription gets the messages of its topic, and its lag is an event of 
   t.throws(() => b.topic.messages({ highWaterMark: 0 }), { code: 'ERR_GOSSIP_BAD_OPTION' })
 })
 
-test("A18 what can't be decoded is a warning and a counter; what comes before and after is delivered", async t => {
+test("A18 S6 what can't be decoded is a warning and a counter; what comes before and after is delivered", async t => {
   const [a, b] = [node(t, { topic: { valueEncoding: 'binary' } }), node(t)]
   connect(a, b)
   await linked(a, b)

@@ -1,5 +1,4 @@
 import test from 'ava'
-import { Budget } from '#party/core/budget'
 import { Calls } from '#party/core/calls'
 import { Claims } from '#party/core/claims'
 import { Introductions, type NewIntroduction } from '#party/core/introductions'
@@ -149,14 +148,4 @@ test('claims are bounded, and tell whether they promise more', t => {
   claims.set('c', { fork: 0, length: 1, complete: 1 })
   t.is(claims.get('a'), null)
   t.is(claims.size, 2)
-})
-
-test('a budget refills at its rate, up to its burst', t => {
-  const budget = new Budget(10, 2)
-  t.true(budget.take(0) && budget.take(0))
-  t.false(budget.take(99))
-  t.true(budget.take(100))
-  t.false(budget.take(100))
-  t.true(budget.take(1_000_000) && budget.take(1_000_000))
-  t.false(budget.take(1_000_000))
 })

@@ -8,9 +8,9 @@
  * bound and the denials are compared, and before the rules are asked. 3. Each channel that was up goes down once, and all
  * that the remote made pending is freed then. 4. A Noise key that failed is refused for a time that doubles.
  */
+import { TokenBucket } from '@hearsay/gossip/core'
 import b4a from 'b4a'
 import type { Announce } from './announce.js'
-import { Budget } from './budget.js'
 import { Channel } from './channel.js'
 import type { Compare } from './compare.js'
 import { decodeHello, encodeHello, PARTY_VERSION, type PartyFrame } from './frames.js'
@@ -124,9 +124,9 @@ export class Connect {
       digests: [null, null, null],
       compared: [],
       bulk: [],
-      pushes: new Budget(pushedRecordsPerSecond, limits.maxPushedRecordsBurst),
-      ephemerals: new Budget(ephemeralPerSecond, ephemeralPerSecond * SECOND_BURST),
-      lengthFrames: new Budget(lengthsFramesPerSecond, lengthsFramesPerSecond * SECOND_BURST),
+      pushes: new TokenBucket(pushedRecordsPerSecond, limits.maxPushedRecordsBurst),
+      ephemerals: new TokenBucket(ephemeralPerSecond, ephemeralPerSecond * SECOND_BURST),
+      lengthFrames: new TokenBucket(lengthsFramesPerSecond, lengthsFramesPerSecond * SECOND_BURST),
       points: 0,
       queued: [],
       told: null

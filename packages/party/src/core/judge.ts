@@ -76,7 +76,7 @@ export class Judge {
     groups: Map<string, NewIntroduction[]>
   ): AnswerResult[] | null {
     const { from } = arrival
-    if (from !== null && arrival.how === 'pushed' && !from.pushes.take(this.#state.nowMs)) {
+    if (from !== null && arrival.how === 'pushed' && !from.pushes.take(1, this.#state.nowMs)) {
       this.#state.drop(from.channel.id, 'over-budget')
       return null
     }

@@ -97,7 +97,7 @@ export class Messages {
   /** An ephemeral message of the remote. */
   ephemeral(state: ChannelState, frame: { name: string; value: Uint8Array }): void {
     const { channel } = state
-    if (!state.ephemerals.take(this.#state.nowMs)) {
+    if (!state.ephemerals.take(1, this.#state.nowMs)) {
       this.#state.drop(channel.id, 'over-budget')
       return
     }

@@ -90,7 +90,7 @@ export class Receive {
         this.#parts.announce.answered(state, frame.call, frame.results)
         return
       case 'lengths':
-        if (state.lengthFrames.take(this.#state.nowMs)) this.#parts.lengths.received(state, frame.entries)
+        if (state.lengthFrames.take(1, this.#state.nowMs)) this.#parts.lengths.received(state, frame.entries)
         else this.#state.drop(state.channel.id, 'over-budget')
         return
       case 'grant':

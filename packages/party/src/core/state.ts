@@ -4,10 +4,11 @@
  * Each machine (connect, compare, judge, announce, lengths, messages, sync) owns its decisions and calls the others by
  * name; `PartyCore` composes them. Nothing here decides anything but how a frame is put on its way.
  */
+
 import type { Digest } from '@hearsay/feeds/core'
+import type { TokenBucket } from '@hearsay/gossip/core'
 import b4a from 'b4a'
 import type { Limits } from '../limits.js'
-import type { Budget } from './budget.js'
 import type { Channel } from './channel.js'
 import { FeedTable } from './feed-table.js'
 import { encodeFrame, frameIndex, type PartyFrame } from './frames.js'
@@ -41,9 +42,9 @@ export interface ChannelState {
   /** `changes` of each set when it was compared last, and when it may be compared again. */
   readonly compared: { changes: number; nextMs: number }[]
   readonly bulk: Bulk[]
-  readonly pushes: Budget
-  readonly ephemerals: Budget
-  readonly lengthFrames: Budget
+  readonly pushes: TokenBucket
+  readonly ephemerals: TokenBucket
+  readonly lengthFrames: TokenBucket
   points: number
   /** Direct introductions that wait until both sides have spoken. */
   readonly queued: (() => void)[]
