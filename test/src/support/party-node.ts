@@ -22,7 +22,10 @@ export interface PartyNode {
 }
 
 /** Opens a party in a folder of its own; it is closed with the test. */
-export async function partyNode(t: ExecutionContext, options: Partial<PartyOptions> = {}): Promise<PartyNode> {
+export async function partyNode(
+  t: ExecutionContext,
+  options: Partial<PartyOptions> = {}
+): Promise<PartyNode> {
   const folder = await temporaryFolder(t)
   const party = new Party({ key: PARTY_KEY, storage: folder, keyPair: createKeyPair(), ...options })
   const warnings: Error[] = []
