@@ -1,4 +1,4 @@
-import type { Message } from '@hearsay/gossip'
+import type { Message, Peer } from '@hearsay/gossip'
 import test from 'ava'
 import { connect, linked, node } from './support/gossip-nodes.js'
 import { turns, until } from './support/streams.js'
@@ -100,4 +100,27 @@ test('admit keeps a link closed until it says yes, and for ever if it says no', 
     if (isAdmitted) await until(() => b.messages.length === 1)
     else t.is(b.messages.length, 0)
   }
+})
+
+test('a dismissed peer hears nothing more, and admit is asked again when it opens anew', async t => {
+  const answers: boolean[] = []
+  let isWelcome = true
+  const admit = () => {
+    answers.push(isWelcome)
+    return isWelcome
+  }
+  const [a, b] = [node(t, { topic: { admit } }), node(t)]
+  connect(a, b)
+  await linked(a, b)
+  const peer = a.topic.peers()[0] as Peer
+  isWelcome = false
+  a.topic.dismiss(peer)
+  await until(() => a.topic.peers().length === 0 && b.topic.peers().length === 0)
+  t.is((await a.topic.publish('secret')).peers, 0)
+  await until(() => answers.length === 2)
+  isWelcome = true
+  await until(() => answers.length === 3 && b.topic.peers().length === 1)
+  t.deepEqual(answers, [true, false, true])
+  // The message was kept for the first peer, and this one is welcome again.
+  await until(() => b.messages.length === 1)
 })

@@ -281,6 +281,22 @@ test('topics of a party are heard by its members only, and carry the author', as
   t.deepEqual(b4a.from(message.author), b4a.from(createKeyPair(new Uint8Array(32).fill(1)).publicKey))
 })
 
+test('who is no peer any more hears no record and no topic, though the connection lives', async t => {
+  const [alice, bob] = [await newParty(t, 1), await newParty(t, 2)]
+  connect(alice, bob)
+  const [atAlice, atBob] = [alice.topic<string>('chat'), bob.topic<string>('chat')]
+  const heard: string[] = []
+  atBob.on('message', (data: string) => heard.push(data))
+  await until('both topics are linked', () => atAlice.peers().length === 1 && atBob.peers().length === 1)
+  await atAlice.publish('before')
+  await until('it is heard', () => heard.length === 1)
+  alice.setRules({ handshake: () => false })
+  await onlyPeer(alice).close()
+  await until('the links are closed', () => atAlice.peers().length + atBob.peers().length === 0)
+  t.is((await atAlice.publish('after')).peers, 0)
+  t.deepEqual(heard, ['before'])
+})
+
 test('wrong options are coded errors at once', async t => {
   const storage = await folder(t)
   const make = (options: unknown) => () => new Party(options as never)

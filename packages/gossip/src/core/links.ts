@@ -50,8 +50,9 @@ export interface LinksOptions {
   readonly listener: LinkListener
 }
 
-/** After a refusal by admit() the same key is not asked about again for so long. */
+/** After a refusal by admit() the same key is not asked about again for so long; doubling from one to the next. */
 const REFUSED_BACKOFF_MS = 1000
+const MAX_REFUSED_BACKOFF_MS = 60_000
 /** Weight of a new sample of the round trip, as TCP has it (RFC 6298). */
 const RTT_GAIN = 1 / 8
 
@@ -134,8 +135,9 @@ export class Links {
 
   /** The link is proven and admitted. Returns the frames that waited for that. */
   up(link: Link, nowMs: number): readonly HeldFrame[] {
-    const { limits, outbox } = this.#options
+    const { limits, outbox, book } = this.#options
     link.state = 'up'
+    book.admitted(link.peerId)
     link.heardMs = nowMs
     link.toldMs = nowMs
     const { held } = link
@@ -195,9 +197,11 @@ export class Links {
     this.gone(link, reason)
   }
 
-  /** admit() said no, or didn't answer. */
+  /** admit() said no or didn't answer, or the application wants no more of the peer. */
   refuse(link: Link, nowMs: number): void {
-    this.close(link, 'refused', { backoffMs: REFUSED_BACKOFF_MS, nowMs })
+    const times = this.#options.book.refusedAgain(link.peerId, nowMs)
+    const backoffMs = Math.min(MAX_REFUSED_BACKOFF_MS, REFUSED_BACKOFF_MS * 2 ** times)
+    this.close(link, 'refused', { backoffMs, nowMs })
   }
 
   /** The link is gone: closed by us, or by the other end. */

@@ -37,6 +37,8 @@ interface Page {
   points: number
   pointsAtMs: number
   refusedUntilMs: number
+  /** Refusals by the application since it was admitted last. */
+  refusals: number
 }
 
 /** Points and refusals of one topic, by peer key in hex. */
@@ -78,6 +80,17 @@ export class PeerBook {
     page.refusedUntilMs = Math.max(page.refusedUntilMs, nowMs + forMs)
   }
 
+  /** Counts a refusal by the application. Returns how many there were before, since the key was admitted last. */
+  refusedAgain(peerId: string, nowMs: number): number {
+    return this.#page(peerId, nowMs).refusals++
+  }
+
+  /** The application let the key in. */
+  admitted(peerId: string): void {
+    const page = this.#pages.get(peerId)
+    if (page !== undefined) page.refusals = 0
+  }
+
   /** How long a key is still refused, ms; 0: it isn't. */
   refusedMs(peerId: string, nowMs: number): number {
     return Math.max(0, (this.#pages.get(peerId)?.refusedUntilMs ?? 0) - nowMs)
@@ -87,7 +100,7 @@ export class PeerBook {
     let page = this.#pages.get(peerId)
     if (page === undefined) {
       if (this.#pages.size >= this.#limits.maxRememberedPeers) this.#forget(nowMs)
-      page = { points: 0, pointsAtMs: nowMs, refusedUntilMs: 0 }
+      page = { points: 0, pointsAtMs: nowMs, refusedUntilMs: 0, refusals: 0 }
       this.#pages.set(peerId, page)
     } else if (nowMs - page.pointsAtMs >= DECAY_STEP_MS) {
       page.points = decayed(page, nowMs)

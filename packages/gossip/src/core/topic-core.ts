@@ -178,6 +178,12 @@ export class TopicCore {
         if (link !== undefined) this.#parts.links.gone(link, 'closed')
         return
       }
+      case 'dismiss': {
+        const { links, clock } = this.#parts
+        const link = links.get(input.link)
+        if (link !== undefined) links.refuse(link, clock.nowMs)
+        return
+      }
       case 'lagging':
       case 'blocked':
       case 'drained':

@@ -62,6 +62,12 @@ export interface CryptoPort {
   random(): number
 }
 
+/** A budget of signature checks that several cores share. */
+export interface VerifyPort {
+  /** May a signature that the peer with this Noise key (hex) sent be checked now? Taken, if so. */
+  take(peerId: string, nowMs: number): boolean
+}
+
 /** What the Noise handshake of a connection fixed; the proof is bound to it. */
 export interface ConnectionBinding {
   /** 64 bytes, equal on both ends. */
@@ -112,6 +118,24 @@ export interface Batch {
   readonly payloadBytes: Uint8Array
   /** Views on `payloadBytes`, one a message. */
   readonly payloads: readonly Uint8Array[]
+}
+
+/** A batch as far as its signature covers it; author and incarnation stand beside it, the topic id is known. */
+export type SignedStatement = Pick<
+  Batch,
+  'seq0' | 'count' | 'createdMs' | 'ttlSeconds' | 'class' | 'signature' | 'payloadBytes'
+>
+
+/** Two batches that an author signed for one seq: `verifyEquivocation` tells anybody whether that is so. Plain data. */
+export interface EquivocationEvidence {
+  /** Who signed both, 32 bytes. */
+  readonly author: Uint8Array
+  /** In which both were signed, 8 bytes. */
+  readonly incarnation: Uint8Array
+  /** The one that was accepted here. Elsewhere it may have been the other. */
+  readonly first: SignedStatement
+  /** The one that came later, and was refused. */
+  readonly second: SignedStatement
 }
 
 /** Watermark of one incarnation, as HAVE tells it. */
@@ -166,6 +190,8 @@ export type TopicInput =
   /** A frame of kind 0.. (the Protomux message index). `bytes` may be a view on the network frame: the core copies what it keeps. */
   | { type: 'frame'; link: LinkId; kind: number; bytes: Uint8Array }
   | { type: 'linkDown'; link: LinkId }
+  /** The application wants no more of this link; when it opens anew, admit() is asked again. */
+  | { type: 'dismiss'; link: LinkId }
   /** The link's payload queue is over its bound and was dropped, or the link takes no more: tell it watermarks only. */
   | { type: 'lagging'; link: LinkId }
   /** The link's queue is longer than one write: it shouldn't be given own messages now. */
@@ -212,8 +238,10 @@ export type TopicEffect =
   | { type: 'deliver'; batch: Batch; hops: number; accepted: readonly number[] | null; link: LinkId | null }
   /** A publish was signed and handed to `links` links. */
   | { type: 'published'; publish: number; incarnation: string; seq: number; links: number }
-  /** A publish can't be done. */
-  | { type: 'refused'; publish: number; reason: 'closed' | 'full' }
+  /** A publish can't be done: left. */
+  | { type: 'refused'; publish: number; reason: 'closed' }
+  /** A publish can't be done: with it `value` bytes or messages would wait, more than `limit`. 'dropped': by the option `onFull`. */
+  | { type: 'refused'; publish: number; reason: 'full' | 'dropped'; limit: keyof Limits; value: number }
   /** 'authorize': one verdict, 'accept' or 'ignore'. 'validate': one verdict a message. 'admit': one verdict. */
   | { type: 'ask'; question: number; about: 'authorize'; author: Uint8Array }
   | { type: 'ask'; question: number; about: 'validate'; batch: Batch; hops: number; link: LinkId | null }
@@ -222,9 +250,26 @@ export type TopicEffect =
   | { type: 'drop'; link: LinkId | null; reason: DropReason; points: number }
   /** Messages that can't be had any more: `[from, to]`, both included. Told once. */
   | { type: 'gap'; author: Uint8Array; incarnation: string; from: number; to: number }
+  /**
+   * An author signed two different batches for `seq`; told once per incarnation. `evidence` null: the first batch isn't
+   * kept any more, so this process knows it but can't prove it; told again should a proof come.
+   */
+  | {
+      type: 'equivocation'
+      author: Uint8Array
+      incarnation: string
+      seq: number
+      evidence: EquivocationEvidence | null
+    }
   | { type: 'warning'; code: 'clock' | 'clone' | 'slow-peer' | 'bad-proof' | 'version'; link: LinkId | null }
   /** The core wants `tick` at `atMs` (or at once, if that is past). Replaces the earlier wish; Infinity: no wish. */
   | { type: 'wake'; atMs: number }
+
+/**
+ * What publish does while every active link is busy. 'wait': waits. 'throw' and 'drop': waits only until as much waits as
+ * one link may have queued, then refuses.
+ */
+export type OnFull = 'wait' | 'throw' | 'drop'
 
 /** What a core is made of. */
 export interface TopicCoreOptions {
@@ -248,6 +293,17 @@ export interface TopicCoreOptions {
   ttlMs?: number
   /** Fixed wait before an open batch is closed, 0 to 50; default 0: at the end of the tick. */
   batchMs?: number
+  /**
+   * Accept only what was created `maxSkewMs` or more after the start, so that nothing is delivered again that a process
+   * before this one delivered. Costs up to `maxSkewMs` of silence at each start. Default false.
+   */
+  bootHorizon?: boolean
+  /** Notice authors that sign two batches for one seq: effect 'equivocation'. Costs a hash per copy. Default false. */
+  detectEquivocation?: boolean
+  /** What becomes of a publish while more waits than a link may have queued; see `TopicOptions`. Default 'wait'. */
+  onFull?: OnFull
+  /** Signature checks per second over all topics of a process; default: a `VerifyBudget` of this core's own. */
+  verifies?: VerifyPort
   /** Typed events for people who look: pushes, duplicates, repairs, drops. Never decides anything. */
   trace?: (event: TraceEvent) => void
 }

@@ -19,7 +19,7 @@ import type {
   Verdict
 } from '../core/types.js'
 import { GossipError } from '../errors.js'
-import type { AbortSignalLike, Published } from '../types.js'
+import type { AbortSignalLike, Peer, Published } from '../types.js'
 import type { Attachment } from './attachment.js'
 import { closedError, type GossipContext, warningOf } from './context.js'
 import type { ConnectedPeer } from './peer.js'
@@ -119,6 +119,13 @@ export class TopicDriver implements TickJob, ChannelTopic {
 
   rttMs(link: LinkId): number {
     return this.#core.links().find(known => known.link === link)?.rttMs ?? 0
+  }
+
+  /** Closes all links with a peer. */
+  dismiss(peer: Peer): void {
+    for (const [link, channel] of [...this.#links]) {
+      if (channel.attachment.peer === peer) this.feed({ type: 'dismiss', link })
+    }
   }
 
   /** Why messages of an author are late. */

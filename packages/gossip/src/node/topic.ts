@@ -6,6 +6,7 @@
  * Once `leave()` was called, nothing is delivered any more.
  */
 import { EventEmitter } from 'eventemitter3'
+import { TokenBucket } from '../core/budget.js'
 import type { Verdict } from '../core/types.js'
 import { GossipError } from '../errors.js'
 import type {
@@ -67,7 +68,7 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
   #isLeaving = false
   #leaving: Promise<void> | null = null
   #closed = false
-  #warnings = { secondMs: 0, count: 0 }
+  readonly #warnings = new TokenBucket(MAX_WARNINGS_PER_SECOND, MAX_WARNINGS_PER_SECOND)
 
   /** @internal Use `gossip.join()`. */
   constructor(parts: TopicParts<T>) {
@@ -169,6 +170,11 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
     })
     if (!signal?.aborted) this.#subscriptions.add(queue)
     return queue
+  }
+
+  /** Closes the link with a peer of this topic. It may open one anew after a while (1 s, doubling), if `admit` lets it. */
+  dismiss(peer: Peer): void {
+    this.#driver.dismiss(peer)
   }
 
   /**
@@ -381,9 +387,7 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
   #warn(warning: Error): void {
     const { clock, logger } = this.#context
     logger.warn?.({ topic: this.name, err: warning }, warning.message)
-    const secondMs = Math.floor(clock.nowMs() / 1000)
-    if (this.#warnings.secondMs !== secondMs) this.#warnings = { secondMs, count: 0 }
-    if (++this.#warnings.count > MAX_WARNINGS_PER_SECOND) return
+    if (!this.#warnings.take(1, clock.nowMs())) return
     this.#emitLater(() => this.#emit('warning', warning))
   }
 

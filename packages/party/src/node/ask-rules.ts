@@ -55,6 +55,9 @@ export class RuleCaller {
   readonly #timeoutMs: number
   readonly #warn: (error: PartyError) => void
   readonly #warnedAtMs = new Map<string, number>()
+  /** Questions without an answer; bounded by those who ask. */
+  readonly #waiting = new Set<(answer: RuleAnswer) => void>()
+  #isClosed = false
 
   constructor(rules: PartyRules, options: { timeoutMs: number; warn(error: PartyError): void }) {
     this.rules = rules
@@ -65,13 +68,17 @@ export class RuleCaller {
   /** Asks one rule; a missing one answers undefined. Never rejects. `timeoutMs` instead of the usual time. */
   async ask(name: RuleName, query: unknown, timeoutMs = this.#timeoutMs): Promise<RuleAnswer> {
     const { rules } = this
+    if (this.#isClosed) return closedAnswer()
     const method = rules[name] as ((query: unknown) => unknown) | undefined
     if (method === undefined) return { ok: true, value: undefined }
     let timer: NodeJS.Timeout | undefined
+    let giveUp: (answer: RuleAnswer) => void = () => {}
     const late = new Promise<RuleAnswer>(resolve => {
+      giveUp = resolve
       const answer: RuleAnswer = { ok: false, code: 'ERR_PARTY_RULES_TIMEOUT', fault: null }
       timer = setTimeout(() => resolve(answer), timeoutMs)
     })
+    this.#waiting.add(giveUp)
     const answered = (async (): Promise<RuleAnswer> => {
       try {
         return { ok: true, value: await method.call(rules, query) }
@@ -81,8 +88,15 @@ export class RuleCaller {
     })()
     const answer = await Promise.race([answered, late])
     clearTimeout(timer)
+    this.#waiting.delete(giveUp)
     if (!answer.ok) this.#report(name, answer)
     return answer
+  }
+
+  /** Waits for no rule any more, and asks none: one that hangs must not hold up the process that closed its party. */
+  close(): void {
+    this.#isClosed = true
+    for (const giveUp of this.#waiting) giveUp(closedAnswer())
   }
 
   /** A synchronous yes or no; `otherwise` if there is no such rule, no if it throws. */
@@ -111,6 +125,11 @@ export class RuleCaller {
     const why = code === 'ERR_PARTY_RULES_TIMEOUT' ? 'took too long' : `threw: ${messageOf(fault)}`
     this.#warn(new PartyError('WARN_PARTY_RULE_THREW', `rules.${name} ${why}`, { cause: fault }))
   }
+}
+
+function closedAnswer(): RuleAnswer {
+  const code = 'ERR_PARTY_CLOSED'
+  return { ok: false, code, fault: new PartyError(code, 'the party is closed') }
 }
 
 /** What a rule said to an introduction; null: nothing that it may say. */

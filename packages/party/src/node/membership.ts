@@ -30,6 +30,7 @@ import { FeedsBridge } from './feeds-bridge.js'
 import { PartyIntroduction } from './introduction.js'
 import { IntroductionQueue } from './introduction-queue.js'
 import type { JobOptions } from './jobs.js'
+import { MemberTopics } from './member-topics.js'
 import { type KeyBundle, originOf } from './own-introductions.js'
 import type { Party } from './party.js'
 import { PeerTable } from './peer-table.js'
@@ -54,6 +55,8 @@ export interface MembershipOptions {
 
 /** See the head of this file. */
 export class Membership {
+  /** The gossip topics whose peers are this party's. */
+  readonly topics = new MemberTopics()
   readonly #table: PeerTable
   readonly #options: MembershipOptions
   readonly #caller: RuleCaller
@@ -163,6 +166,7 @@ export class Membership {
       },
       onwarning: error => this.#options.emit(party => party.emit('warning', error))
     })
+    this.topics.add(this.#records.topic)
   }
 
   /** See `Party.attach`. */
@@ -186,10 +190,15 @@ export class Membership {
   #onMatter(effect: PartyMatter): void {
     const { emit } = this.#options
     switch (effect.type) {
+      case 'channelDown': {
+        const peer = this.#table.get(effect.channel)
+        this.#table.apply(effect)
+        if (peer !== null && this.#table.channelOf(peer) === null) this.topics.dismiss(peer.remotePublicKey)
+        return
+      }
       case 'peerAdd':
       case 'peerJoin':
       case 'live':
-      case 'channelDown':
       case 'peerRemove':
         this.#table.apply(effect)
         return

@@ -244,10 +244,12 @@ export class Party extends EventEmitter<PartyEvents> implements PartyLike {
       throw typeError('ERR_PARTY_BAD_OPTION', 'the name of a topic is a string that is not empty')
     }
     const { admit } = options
-    return this.gossip.join<T>(this.#partyKeys.appTopicKey(name), {
+    const topic = this.gossip.join<T>(this.#partyKeys.appTopicKey(name), {
       ...options,
       admit: async peer => (await this.#membership.isLive(peer)) && ((await admit?.(peer)) ?? true)
     })
+    this.#membership.topics.add(topic)
+    return topic
   }
 
   /**

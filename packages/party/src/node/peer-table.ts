@@ -24,7 +24,8 @@ export class PeerTable {
   readonly #added = new Map<number, MemberPeer>()
   readonly #live = new Set<number>()
   /** Who waits for a Noise key (hex) to be LIVE. */
-  readonly #waiting = new Map<string, Set<() => void>>()
+  readonly #waiting = new Map<string, Set<(isLive: boolean) => void>>()
+  #isClosed = false
   readonly #tell: (event: 'peer-add' | 'peer-remove', peer: PartyPeer) => void
 
   constructor(tell: (event: 'peer-add' | 'peer-remove', peer: PartyPeer) => void) {
@@ -45,8 +46,8 @@ export class PeerTable {
     return this.#live.has(channel)
   }
 
-  /** The LIVE channel with the process that this peer of the gossip is; null: there is none. */
-  channelOf(peer: Peer | null): number | null {
+  /** The LIVE channel with the process of this Noise key; null: there is none. */
+  channelOf(peer: Pick<Peer, 'remotePublicKey'> | null): number | null {
     if (peer === null) return null
     const id = hexOf(peer.remotePublicKey)
     for (const channel of this.#live) {
@@ -58,18 +59,25 @@ export class PeerTable {
   /** True once this peer of the gossip has a LIVE channel here; false if it has none after `ms`. */
   whenLive(peer: Peer, ms: number): boolean | Promise<boolean> {
     if (this.channelOf(peer) !== null) return true
+    if (this.#isClosed) return false
     const id = hexOf(peer.remotePublicKey)
     const waiting = this.#waiting.get(id) ?? new Set()
     this.#waiting.set(id, waiting)
-    let resolve: () => void = () => {}
+    let resolve: (isLive: boolean) => void = () => {}
     const live = new Promise<boolean>(settle => {
-      resolve = () => settle(true)
+      resolve = settle
     })
     waiting.add(resolve)
     return within(live, ms, false).finally(() => {
       waiting.delete(resolve)
       if (waiting.size === 0 && this.#waiting.get(id) === waiting) this.#waiting.delete(id)
     })
+  }
+
+  /** Nobody becomes LIVE any more: who waits for it, and the timers of that, must not outlive the party. */
+  close(): void {
+    this.#isClosed = true
+    for (const waiting of this.#waiting.values()) for (const settle of waiting) settle(false)
   }
 
   /** Follows the core. */
@@ -116,6 +124,6 @@ export class PeerTable {
     const id = hexOf(peer?.remotePublicKey ?? new Uint8Array(0))
     const waiting = this.#waiting.get(id)
     this.#waiting.delete(id)
-    for (const resolve of waiting ?? []) resolve()
+    for (const resolve of waiting ?? []) resolve(true)
   }
 }

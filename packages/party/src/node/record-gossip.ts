@@ -41,6 +41,11 @@ export class RecordGossip {
     this.#topic.publish(record).catch(fault => this.#host.onwarning(fault as Error))
   }
 
+  /** The topic of the records. */
+  get topic(): Topic<Uint8Array> {
+    return this.#topic
+  }
+
   leave(): Promise<void> {
     return this.#topic.leave()
   }
