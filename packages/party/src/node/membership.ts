@@ -375,6 +375,8 @@ export class Membership {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#driver?.feed({ type: 'close' })
+    this.#caller.close()
+    this.#table.close()
     this.#bridge?.stop()
     for (const queue of [...this.#queues]) queue.end()
     const { closeDeadlineMs } = this.#options.limits
