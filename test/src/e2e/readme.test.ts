@@ -6,7 +6,7 @@ const root = new URL('../../../', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 
 test("the README's example is examples/src/greeting.ts, to the letter", t => {
-  const [, block = ''] = /```ts\n([^]*?)```/.exec(read('README.md')) ?? []
+  const [, block = ''] = /```ts\n([\s\S]*?)```/.exec(read('README.md')) ?? []
   t.true(block.length > 400)
   t.true(read('examples/src/greeting.ts').endsWith(block))
 })
@@ -19,7 +19,10 @@ const documents = [
 
 for (const path of documents) {
   test(`every relative link of ${path} leads to a file`, t => {
-    const targets = Array.from(read(path).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g), ([, target = '']) => target)
+    const targets = Array.from(
+      read(path).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g),
+      ([, target = '']) => target
+    )
     const broken = targets.filter(target => !existsSync(new URL(target, new URL(path, root))))
     t.deepEqual(broken, [])
   })

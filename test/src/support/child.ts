@@ -1,7 +1,6 @@
 /** Other processes in tests: started with Node, read line by line, ended with the test. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 import { until, within } from './until.js'
 
@@ -33,9 +32,6 @@ export interface Child {
   /** Sends a signal and waits for the end. Default SIGKILL. */
   kill(signal?: NodeJS.Signals): Promise<Exit>
 }
-
-/** The command line tool, as built. */
-export const HEARSAY = fileURLToPath(new URL('../../../packages/cli/dist/hearsay.js', import.meta.url))
 
 /** Starts `node file ...args`. It is killed at the end of the test if it still runs then. */
 export function startNode(
