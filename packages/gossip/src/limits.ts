@@ -52,7 +52,7 @@ export interface Limits {
   maxServerConnectionsPerHost: number
   /** Topics of one Gossip. */
   maxTopics: number
-  /** Frames that a proven link may send before admit() answered; more are dropped. */
+  /** Frames that a proven link may send before admit() answered; more are dropped, but for AUTHOR and HAVE. */
   maxHeldFrames: number
   /** Bytes of those frames. */
   maxHeldBytes: number
@@ -62,8 +62,15 @@ export interface Limits {
   bytesPerSecond: number
   /** Signatures of one link that are verified per second; the burst is twice as much. */
   verifiesPerSecond: number
-  /** Batches of one author per second, at every hop; the burst is twice as much. */
+  /**
+   * Signatures that all topics of a Gossip verify per second: 60 % of what a core does. When they get scarce each peer has
+   * an equal share, and what is over it is dropped.
+   */
+  verifiesPerSecondOfProcess: number
+  /** Batches of one author in one incarnation per second, at every hop, repair included; the burst is twice as much. */
   authorBatchesPerSecond: number
+  /** Payload bytes of the same per second; the burst is twice as much. Own ones are paced at 80 % of both. */
+  authorBytesPerSecond: number
   /** Entries (author, incarnation) of a topic. A full table refuses newcomers; nothing unexpired is evicted. */
   maxAuthors: number
   /** Live entries that one peer key may bring. */
@@ -94,10 +101,12 @@ export interface Limits {
   maxQueuedBytesPerConnection: number
   /** Bytes that may be written in one cork: Protomux checks its own 8 MB only before the push. */
   maxCorkBytes: number
-  /** Bytes of own messages that wait for a link that takes them. Beyond it publish() waits. */
+  /** Bytes of own messages that may wait for a link that takes them. Beyond it publish() rejects with ERR_GOSSIP_FULL. */
   maxUnsentBytes: number
   /** Calls of publish() that may wait at once. Beyond it they reject with ERR_GOSSIP_FULL. */
   maxWaitingPublishes: number
+  /** Authors' incarnations whose equivocation a topic remembers, each with the two batches that prove it. The oldest goes. */
+  maxEvidence: number
   /** Answer to one WANT. */
   maxRepairBytes: number
   /** Seqs in one range of a WANT. */
@@ -165,7 +174,9 @@ export const LIMITS: Readonly<Limits> = Object.freeze({
   framesPerSecond: 5000,
   bytesPerSecond: 64 * 1024 * 1024,
   verifiesPerSecond: 5000,
+  verifiesPerSecondOfProcess: 16_000,
   authorBatchesPerSecond: 5000,
+  authorBytesPerSecond: 64 * 1024 * 1024,
   maxAuthors: 16_384,
   maxAuthorsPerPeer: 256,
   newAuthorsPerSecond: 10,
@@ -183,6 +194,7 @@ export const LIMITS: Readonly<Limits> = Object.freeze({
   maxCorkBytes: 1024 * 1024,
   maxUnsentBytes: 8 * 1024 * 1024,
   maxWaitingPublishes: 65_536,
+  maxEvidence: 64,
   maxRepairBytes: 256 * 1024,
   maxRangeSeqs: 1024,
   wantsPerSecond: 20,

@@ -4,10 +4,10 @@
  * Own structural interfaces stand for foreign classes (Protomux, Noise streams, Hyperswarm), so that no untyped
  * module is ever part of our declarations.
  */
-import type { Verdict } from './core/types.js'
+import type { EquivocationEvidence, OnFull, Verdict } from './core/types.js'
 import type { Limits } from './limits.js'
 
-export type { Verdict } from './core/types.js'
+export type { EquivocationEvidence, OnFull, SignedStatement, Verdict } from './core/types.js'
 export type { Limits } from './limits.js'
 
 /** An Ed25519 key pair: `publicKey` 32 bytes, `secretKey` 64 bytes (libsodium's form). */
@@ -76,6 +76,19 @@ export interface TopicOptions<T = unknown> {
   batchMs?: number
   /** Deliver own messages to this topic's listeners, too. Default false. */
   emitSelf?: boolean
+  /**
+   * What publish() does while every link is busy. 'wait', the default: waits; it rejects `ERR_GOSSIP_FULL` only when
+   * `maxUnsentBytes` or `maxWaitingPublishes` wait already. 'throw': rejects so as soon as `maxQueuedBytesPerLink` wait.
+   * 'drop': drops the message then, and resolves with `peers` 0 and `seq` -1; `stats.unsent` counts it.
+   */
+  onFull?: OnFull
+  /**
+   * Accept only what was created 30 s (`maxSkewMs`) or more after this process joined. Then no message is delivered again
+   * that an earlier run of this application delivered, at the price of up to 30 s of silence. Default false.
+   */
+  bootHorizon?: boolean
+  /** Notice authors that sign two batches for one seq: event 'equivocation'. Costs a hash per copy. Default false. */
+  detectEquivocation?: boolean
 }
 
 /** One message, as delivered. */
@@ -102,9 +115,9 @@ export interface Message<T = unknown> {
 
 /** What publish() resolves with. */
 export interface Published {
-  /** Our run on this topic, 16 hex digits; as `Message.incarnation` shows it to others. */
+  /** Our run on this topic, 16 hex digits; as `Message.incarnation` shows it to others. Empty: dropped, see `onFull`. */
   incarnation: string
-  /** Counter in it, from 0; with our author key and the incarnation it names the message. */
+  /** Counter in it, from 0; with our author key and the incarnation it names the message. -1: dropped. */
   seq: number
   /** Links that it was handed to now; 0: kept for the first peer, until its ttl. */
   peers: number
@@ -170,6 +183,21 @@ export interface Subscription<T = unknown> extends AsyncIterableIterator<Message
   return(): Promise<IteratorResult<Message<T>, undefined>>
 }
 
+/** An author signed two different batches for one seq. The one that came first was delivered, the other wasn't. */
+export interface Equivocation {
+  /** Who signed both, 32 bytes. */
+  author: Uint8Array
+  /** 16 hex digits; told once for each. */
+  incarnation: string
+  /** The lowest seq that both have. */
+  seq: number
+  /**
+   * Both batches, with which `verifyEquivocation` of '@hearsay/gossip/core' convinces anybody who knows the topic. Null: the
+   * first isn't kept any more; told again should there be a proof later.
+   */
+  evidence: EquivocationEvidence | null
+}
+
 /** Events of a topic. */
 export interface TopicEvents<T = unknown> {
   /** Each accepted message once, in the order of arrival, which isn't that of seq. */
@@ -184,8 +212,8 @@ export interface TopicEvents<T = unknown> {
   lag: (range: LagRange) => void
   /** The network lost messages for good. */
   gap: (range: GapRange) => void
-  /** Two authentic batches of one identity with other bytes. */
-  equivocation: (evidence: { author: Uint8Array; incarnation: string; seq: number }) => void
+  /** An author signed two different things for one seq; needs the option `detectEquivocation`. */
+  equivocation: (equivocation: Equivocation) => void
   /** Remote trouble; the topic goes on. */
   warning: (error: Error) => void
   /** The topic was left, or its Gossip closed; with an error if a local fault ended it. The last event. */
@@ -261,6 +289,8 @@ export interface GossipStats {
   verified: number
   /** Messages sent again because a peer had missed them, counted once per peer. */
   repaired: number
+  /** Messages of ours that were dropped because too many waited: option `onFull: 'drop'`. */
+  unsent: number
   /** Connections that were attached; less `connectionsClosed`, those attached now. */
   connectionsOpened: number
   /** Attached connections that have closed. */

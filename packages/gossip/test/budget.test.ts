@@ -71,3 +71,9 @@ test('take succeeds after waitMs and not a ms before, and never more than rate x
   )
   t.pass()
 })
+
+test('what is left grows with time up to the burst', t => {
+  const bucket = new TokenBucket(10, 20)
+  t.true(bucket.take(20, 1000))
+  t.deepEqual([bucket.left(1000), bucket.left(1050), bucket.left(1200), bucket.left(9000)], [0, 0.5, 2, 20])
+})

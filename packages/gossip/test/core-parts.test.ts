@@ -33,6 +33,19 @@ test('clock: a jump up by more than the skew, and a step back beyond it, even in
   t.deepEqual([clock.highMs, clock.horizonMs], [1_000_000, 1_030_000])
 })
 
+test('clock: the horizon of the start follows a clock that was slow, never one that was fast, and a step back sets it', t => {
+  const clock = new Clock(1_000_000, 30_000, true)
+  t.is(clock.horizonMs, 1_030_000)
+  clock.advance(1_005_000)
+  clock.setOffset(100_000)
+  t.is(clock.horizonMs, 1_130_000)
+  clock.setOffset(80_000)
+  t.is(clock.horizonMs, 1_130_000)
+  clock.setOffset(-50_000)
+  t.is(clock.horizonMs, 985_000)
+  t.is(new Clock(1_000_000, 30_000, false).horizonMs, Number.NEGATIVE_INFINITY)
+})
+
 test('author table: the watermark follows what is received or given up, in any order', t => {
   fc.assert(
     fc.property(fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fc.nat(9), (seqs, upTo) => {
@@ -154,6 +167,23 @@ test('gaps: after any fills, claims and cuts they are exactly what is missing', 
   )
 })
 
+test('gaps: a claim is heard though another one was cut to pieces', t => {
+  const gaps = new Gaps({ ...LIMITS, maxGaps: 3 }, 0)
+  gaps.claim(99)
+  for (const [from, link] of [
+    [0, 1],
+    [10, 2],
+    [20, 3]
+  ] as const) {
+    for (const gap of gaps.isolate(from, from + 4)) gap.missed = [link]
+  }
+  gaps.claim(gaps.end)
+  gaps.claim(200)
+  t.is(gaps.end, 201)
+  t.is(gaps.list.length, 3)
+  t.deepEqual(gaps.list.at(-1)?.missed, [])
+})
+
 test('peer book: points halve each minute, refusals end, the least is forgotten first', t => {
   const book = new PeerBook({ ...LIMITS, maxRememberedPeers: 2 })
   t.false(book.charge('a', 80, 0))
@@ -169,7 +199,9 @@ test('peer book: points halve each minute, refusals end, the least is forgotten 
   t.true(book.points('c', 65_000) >= -21)
 })
 
-function publisher(overrides: { authorBatchesPerSecond?: number } = {}): Publisher {
+function publisher(
+  overrides: { authorBatchesPerSecond?: number; authorBytesPerSecond?: number } = {}
+): Publisher {
   const { crypto, author } = coreOptions(7)
   crypto.random = () => 0.5
   const digester = new BatchDigester(crypto, topicIdOf(crypto, TOPIC_KEY))
@@ -180,7 +212,8 @@ function publisher(overrides: { authorBatchesPerSecond?: number } = {}): Publish
     author,
     digest: batch => digester.digest(batch),
     ttlMs: 30_000,
-    batchMs: 0
+    batchMs: 0,
+    onFull: 'wait'
   })
 }
 
@@ -237,6 +270,20 @@ test('publisher: all batches are paced below what receivers allow, and none is l
   )
   // A burst of 80, then 80 a second.
   t.true(nowMs - START_MS >= 1490 && nowMs - START_MS < 1600, String(nowMs - START_MS))
+})
+
+test('publisher: bytes are paced below what receivers allow, and a batch over that goes, too', t => {
+  const own = publisher({ authorBytesPerSecond: 100_000 })
+  for (let i = 0; i < 10; i++) own.add(i, new Uint8Array(40_000), undefined)
+  const times: number[] = []
+  for (let ms = 0; ms < 10_000; ms++) {
+    const nowMs = START_MS + ms
+    times.push(...own.pump({ nowMs, wallMs: nowMs, hasRoom: true, isTick: true }).map(() => ms))
+  }
+  t.deepEqual(times, [0, 1, 500, 1000, 1500, 2000, 2500, 3000, 3500, 4000])
+  const small = publisher({ authorBytesPerSecond: 1000 })
+  small.add(1, new Uint8Array(40_000), undefined)
+  t.is(small.pump({ nowMs: START_MS, wallMs: START_MS, hasRoom: true, isTick: true }).length, 1)
 })
 
 test('publisher: a payload over the limit is a programming error', t => {

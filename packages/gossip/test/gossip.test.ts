@@ -451,5 +451,5 @@ test('counters are offered to Prometheus', t => {
     gauge.collect.call({ set: (...args: unknown[]) => values.set(name, args) })
   t.deepEqual(values.get('hearsay_gossip_links_opened'), [0])
   t.deepEqual(values.get('hearsay_gossip_drops'), [{ reason: 'malformed' }, 1])
-  t.is(gauges.size, 13)
+  t.is(gauges.size, 14)
 })

@@ -52,7 +52,7 @@ test('an incarnation that we never heard of is asked for from 0', t => {
   peer.miss(author.ref, 0, 1, 1)
   peer.batch(author.batch(1), { repair: true, last: true })
   t.deepEqual(rig.log.texts(), ['m1'])
-  rig.pass(100)
+  rig.pass(31_000)
   t.is(rig.core.explain(author.ref.authorId)[0]?.watermark, 1)
   t.deepEqual(gapsOf(rig), [])
   t.is(rig.core.sizes.repairs, 0)
@@ -147,9 +147,121 @@ test('what an author sent before we joined is no gap', t => {
   peer.batch(author.batch(500))
   t.deepEqual(wantsIn(rig.pass(10)), [`${peer.link}:0+500`])
   peer.miss(author.ref, 0, 500, 500)
-  rig.pass(1)
+  rig.pass(31_000)
   t.is(rig.core.explain(author.ref.authorId)[0]?.watermark, 500)
   t.deepEqual(gapsOf(rig), [])
+})
+
+test('what an author sent before we joined is asked of who comes later, too', t => {
+  const rig = new Rig()
+  const early = rig.peer(1)
+  const author = new Author(8, { startMs: START_MS - 1000 })
+  early.batch(author.batch(1))
+  t.deepEqual(wantsIn(rig.pass(10)), [`${early.link}:0+1`])
+  early.miss(author.ref, 0, 1)
+  rig.pass(500)
+  const late = rig.peer(2)
+  late.have(author.ref, 2, 0, 'join')
+  t.deepEqual(wantsIn(rig.pass(20)), [`${late.link}:0+1`])
+  late.batch(author.batch(0), { repair: true, last: true })
+  t.deepEqual(rig.log.texts(), ['m1', 'm0'])
+  t.is(rig.core.sizes.repairs, 0)
+})
+
+test('who claims what it then misses, of an author that nobody else told of yet, hides nothing', t => {
+  const rig = new Rig()
+  const [liar, honest] = [rig.peer(1), rig.peer(2)]
+  const author = new Author(8)
+  liar.have(author.ref, 1500)
+  t.deepEqual(wantsIn(rig.pass(20)), [`${liar.link}:0+1024`])
+  liar.miss(author.ref, 0, 1024)
+  // It is silent about the rest, and that is all there is to ask for.
+  t.deepEqual(wantsIn(rig.pass(100))[0], `${liar.link}:1024+476`)
+  honest.have(author.ref, 3)
+  const asked = wantsIn(rig.pass(200)).filter(want => want.startsWith(`${honest.link}:`))
+  t.is(asked[0], `${honest.link}:0+1024`)
+  for (const seq of [0, 1, 2]) honest.batch(author.batch(seq), { repair: true, last: seq === 2 })
+  t.deepEqual(rig.log.texts(), ['m0', 'm1', 'm2'])
+  t.is(rig.core.explain(author.ref.authorId)[0]?.watermark, 2)
+  t.deepEqual(gapsOf(rig), [])
+})
+
+test('nothing is kept of an author that was only claimed, whether that is missed, unanswered or both', t => {
+  const rig = new Rig()
+  const [liar, honest] = [rig.peer(1), rig.peer(2)]
+  const refs = [8, 9, 10].map(number => new Author(number).ref)
+  for (const ref of refs) liar.have(ref, 3000)
+  t.is(wantsIn(rig.pass(20)).length, 3)
+  for (const ref of refs.slice(0, 2)) liar.miss(ref, 0, 1024)
+  liar.miss(refs[1] as Batch['ref'], 1024, 1976)
+  for (let i = 0; i < 10; i++) {
+    for (const peer of [liar, honest]) peer.send({ kind: 'have', have: 'live', entries: [] })
+    rig.pass(1000)
+  }
+  t.is(rig.core.links().length, 2)
+  t.is(rig.core.sizes.repairs, 0)
+})
+
+test('what lies out of reach behind a claim that nobody makes good is asked for', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8)
+  peer.batch(author.batch(0))
+  // Away for long: all but the last has expired, and the author pauses.
+  peer.have(author.ref, 5000)
+  t.deepEqual(wantsIn(rig.pass(20)), [`${peer.link}:1+1024`])
+  peer.miss(author.ref, 1, 1024, 4999)
+  t.deepEqual(wantsIn(rig.pass(100)), [`${peer.link}:4999+1`])
+  peer.batch(author.batch(4999), { repair: true, last: true })
+  t.deepEqual(rig.log.texts(), ['m0', 'm4999'])
+  t.is(rig.core.explain(author.ref.authorId)[0]?.watermark, 4999)
+})
+
+test('what lies out of reach behind a hole that is proven waits for it', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8)
+  peer.batch(author.batch(0))
+  peer.batch(author.batch(3))
+  peer.have(author.ref, 2000)
+  t.deepEqual(wantsIn(rig.pass(20)), [`${peer.link}:1+2`, `${peer.link}:4+1024`])
+  peer.miss(author.ref, 1, 2)
+  peer.miss(author.ref, 4, 1024)
+  // Accepted over the hole, it would push the hole out of the window.
+  t.deepEqual(wantsIn(rig.pass(900)), [])
+})
+
+test('a new batch is not refused for a hole that nobody can fill', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  const author = new Author(8, { startMs: START_MS - 60_000 })
+  peer.batch(author.batch(500))
+  rig.pass(10)
+  peer.miss(author.ref, 0, 500, 500)
+  rig.pass(10)
+  t.is(rig.core.explain(author.ref.authorId)[0]?.watermark, -1)
+  for (let seq = 501; seq < 2000; seq++) {
+    peer.batch(author.batch(seq))
+    if (seq % 50 === 0) rig.pass(1000)
+  }
+  t.is(rig.log.delivered.length, 1500)
+  t.deepEqual(rig.log.drops(), {})
+  t.is(rig.core.explain(author.ref.authorId)[0]?.watermark, 1999)
+})
+
+test('out of reach is forgotten when the last who had it is gone', t => {
+  const rig = new Rig()
+  const [one, two] = [rig.peer(1), rig.peer(2)]
+  const author = new Author(8, { startMs: START_MS - 60_000 })
+  one.batch(author.batch(5000))
+  t.is(rig.log.drops()['too-far-ahead'], 1)
+  rig.pass(10)
+  rig.step({ type: 'linkDown', link: one.link })
+  for (let i = 0; i < 130; i++) {
+    two.send({ kind: 'have', have: 'live', entries: [] })
+    rig.pass(1000)
+  }
+  t.is(rig.core.sizes.repairs, 0)
 })
 
 test('an author who pauses until its entry has left makes no gap of what was received before', t => {

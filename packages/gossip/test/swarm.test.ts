@@ -4,12 +4,18 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import test from 'ava'
 import b4a from 'b4a'
+import { raw } from 'compact-encoding'
 import DHT from 'hyperdht'
 import createTestnet from 'hyperdht/testnet.js'
 import Hyperswarm from 'hyperswarm'
-import { createKeyPair, type GossipError, type Message, type TopicEvents } from '#gossip/index'
+import Protomux from 'protomux'
+import { encodeHello, ownHello } from '#gossip/core/hello'
+import { channelIdOf, topicIdOf } from '#gossip/core/keys'
+import { createKeyPair, cryptoFor, type GossipError, type Message, type TopicEvents } from '#gossip/index'
+import { LIMITS } from '#gossip/limits'
 import { createNetwork, isDht, isNetwork } from '#gossip/node/hyperswarm'
 import { lookAgain } from '#gossip/node/look-again'
 import { Refused } from '#gossip/node/refused'
@@ -332,7 +338,7 @@ test('a swarm takes no more connections of others than its limit', async t => {
   await a.destroy()
 })
 
-test('who cannot prove the topic key is banned on a network of ours, and others still meet', async t => {
+test('who knows only where a topic meets becomes no peer, and others still meet', async t => {
   const key = b4a.alloc(32, 77)
   const a = join<string>(key)
   // A stranger that knows only where the topic meets: it announces there, but opens another topic's channels.
@@ -348,6 +354,52 @@ test('who cannot prove the topic key is banned on a network of ours, and others 
   await Promise.all([a.connected(), b.connected()])
   t.is(a.peers().length, 1)
   await Promise.all([a.destroy(), b.destroy(), outsider.close()])
+  await closeNetwork(stranger)
+})
+
+/** Opens the channel of `topicKey` on a stream, and proves another key. */
+function proveWrongly(stream: NoiseSecretStream, topicKey: Uint8Array): void {
+  const crypto = cryptoFor(createKeyPair())
+  const { isInitiator, handshakeHash, publicKey, remotePublicKey } = stream
+  const channel = Protomux.from(stream).createChannel({
+    protocol: 'hearsay/gossip/1',
+    id: channelIdOf(crypto, topicIdOf(crypto, topicKey), handshakeHash),
+    handshake: raw
+  })
+  const hello = ownHello(crypto, b4a.alloc(32), {
+    binding: { isInitiator, handshakeHash, publicKey, remotePublicKey },
+    roles: 7,
+    features: 0,
+    maxFrameBytes: LIMITS.maxMessageBytes + LIMITS.batchOverheadBytes,
+    clockMs: Date.now(),
+    degree: 1
+  })
+  channel?.open(encodeHello(hello))
+}
+
+test('a wrong proof bans who sent it from a network of ours, and others still meet', async t => {
+  const key = b4a.alloc(32, 79)
+  const a = join<string>(key)
+  const warned = next(a, 'warning')
+  const stranger = createNetwork({ bootstrap })
+  const torn = new Promise<void>(resolve => {
+    stranger.on('connection', (stream: NoiseSecretStream) => {
+      stream.on('error', () => {})
+      stream.on('close', resolve)
+      proveWrongly(stream, key)
+    })
+  })
+  stranger.join(a.topic.discoveryKey)
+  const [warning] = await warned
+  t.is((warning as GossipError).code, 'WARN_GOSSIP_BAD_PROOF')
+  await torn
+  const { peers } = a.network as unknown as { peers: Map<string, { banned: boolean }> }
+  const bannedIds = [...peers].filter(([, { banned }]) => banned).map(([id]) => id)
+  t.deepEqual(bannedIds, [b4a.toString(stranger.keyPair.publicKey, 'hex')])
+  const b = join<string>(key)
+  await Promise.all([a.connected(), b.connected()])
+  t.is(a.peers().length, 1)
+  await Promise.all([a.destroy(), b.destroy()])
   await closeNetwork(stranger)
 })
 

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { Author, Net, Rig, START_MS, sendsTo } from './support/core-net.js'
+import { Author, Net, Rig, START_MS, sendsTo, wantsIn } from './support/core-net.js'
 
 test('a line of three: published at one end, delivered once at both others, and not to the publisher', t => {
   const net = new Net()
@@ -197,10 +197,38 @@ test('without an answer of admit() the link is closed', t => {
   t.is(rig.log.of('closeLink')[0]?.reason, 'refused')
 })
 
+test('what is dropped from an unadmitted link is missed when it is admitted, and nobody pays for it', t => {
+  const rig = new Rig({ asksAdmit: true })
+  const [first, second] = [new Author(8), new Author(9)]
+  const peer = rig.peer(1)
+  for (let seq = 0; seq < 40; seq++) peer.batch(first.batch(seq))
+  peer.batch(second.batch(0))
+  peer.have(second.ref, 1)
+  peer.have(first.ref, 40)
+  t.true((rig.log.drops().unadmitted ?? 0) >= 9)
+  const question = rig.log.of('ask')[0]?.question ?? 0
+  rig.step({ type: 'answer', question, verdicts: ['accept'] })
+  t.is(rig.log.delivered.length, 31)
+  t.deepEqual(wantsIn(rig.pass(20)), [`${peer.link}:0+1`, `${peer.link}:31+9`])
+  t.deepEqual(rig.log.of('closeLink'), [])
+})
+
+test('an unadmitted link that binds more authors than there is room for is closed, without demerits', t => {
+  const rig = new Rig({ asksAdmit: true })
+  const peer = rig.peer(1)
+  for (let i = 0; i < 2100 && rig.log.of('closeLink').length === 0; i++) {
+    peer.want(new Author(8, { startMs: START_MS - i }).ref, 0, 1)
+  }
+  t.deepEqual(
+    rig.log.of('closeLink').map(({ reason, backoffMs }) => ({ reason, backoffMs })),
+    [{ reason: 'limit', backoffMs: 0 }]
+  )
+})
+
 test('beyond 32 frames an unadmitted link is dropped from', t => {
   const rig = new Rig({ asksAdmit: true })
   const peer = rig.peer(1)
-  for (let i = 0; i < 40; i++) peer.frame(2, new Uint8Array([2, 0]))
+  for (let i = 0; i < 40; i++) peer.frame(3, new Uint8Array([0, 0]))
   t.is(rig.log.drops().unadmitted, 8)
 })
 

@@ -1,5 +1,6 @@
 import { createKeyPair, cryptoFor, LIMITS, publicTopicKey } from '@hearsay/gossip'
 import test from 'ava'
+import { VerifyBudget } from '#gossip/core/verify-budget'
 import { Clock } from '#gossip/node/clock'
 import { Scheduler } from '#gossip/node/scheduler'
 import { Stats } from '#gossip/node/stats'
@@ -18,6 +19,7 @@ test('an input that comes while effects are applied waits until they all are', a
     context: {
       limits: LIMITS,
       crypto: cryptoFor(keyPair),
+      verifies: new VerifyBudget(LIMITS),
       author: keyPair.publicKey,
       clock: new Clock(),
       scheduler: new Scheduler(),
@@ -37,6 +39,7 @@ test('an input that comes while effects are applied waits until they all are', a
       onask() {},
       onlink() {},
       ongap() {},
+      onequivocation() {},
       onwarning() {}
     }
   })

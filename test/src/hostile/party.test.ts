@@ -152,7 +152,7 @@ async function rawParty(victim: PartyNode): Promise<{
   return { channel, mux, binding, received, closed: () => isClosed, isDead: () => pair.a.destroyed }
 }
 
-test('X27 B35 a hello of garbage, of another version, or with a wrong proof: no peer, no answer, and nothing behind it is read', async t => {
+test('X27 B35 a hello of garbage, of another version, or with a wrong proof: no peer, no answer, nothing behind it read', async t => {
   const { victim, goesOn } = await underAttack(t)
   const right = { version: 1, features: 0, maxFrameBytes: LIMITS.maxFrameBytes }
   const hellos = {

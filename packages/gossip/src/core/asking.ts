@@ -4,7 +4,7 @@
 
 import type { Limits } from '../limits.js'
 import type { Gap } from './gaps.js'
-import { isProven, type Patient, watermarkOf } from './patients.js'
+import { isProven, isStuck, type Patient, watermarkOf } from './patients.js'
 import type { AuthorRef, LinkId, SeqRange } from './types.js'
 
 /** What repair knows about a link. */
@@ -133,6 +133,7 @@ export class Asking {
       if (gap.nextAtMs > nowMs) continue
       if (!this.isInReach(patient, gap)) {
         this.askLater(gap, nowMs)
+        if (this.#ableHolders(gap).length === 0) gap.nextAtMs = Number.POSITIVE_INFINITY
         continue
       }
       const link = this.#choose(patient, gap, nowMs)
@@ -144,10 +145,14 @@ export class Asking {
     }
   }
 
+  #ableHolders(gap: Gap): LinkId[] {
+    return gap.holders.filter(link => this.#helpers(link) !== undefined)
+  }
+
   // Whom to ask; null: nobody now.
   #choose(patient: Patient, gap: Gap, nowMs: number): LinkId | null {
     gap.askedOf = null
-    const able = gap.holders.filter(link => this.#helpers(link) !== undefined)
+    const able = this.#ableHolders(gap)
     const isSilent = gap.tries >= ROUNDS * able.length && gap.firstAskedMs + this.#limits.suspectMs <= nowMs
     if (able.length > 0 && !isSilent) return able[gap.tries % able.length] as LinkId
     // Answers may have been lost on the way: what is known to exist is asked for again, now and then.
@@ -180,9 +185,18 @@ export class Asking {
     return ranges
   }
 
-  /** Could it be accepted now? What couldn't isn't asked for yet. */
+  /**
+   * Could it be accepted now? What couldn't isn't asked for yet. Claims that nobody can make good are no obstacle: an
+   * answer to what lies above them shows whether they are true.
+   */
   isInReach(patient: Patient, gap: Gap): boolean {
-    return gap.from - watermarkOf(patient) <= this.#limits.maxWindowSeqs
+    let watermark = watermarkOf(patient)
+    for (const lower of patient.gaps.list) {
+      if (gap.from - watermark <= this.#limits.maxWindowSeqs) return true
+      if (lower === gap || !isStuck(lower) || isProven(patient, lower)) return false
+      watermark = lower.to
+    }
+    return false
   }
 
   /** Are later batches refused because of the lowest gap? */

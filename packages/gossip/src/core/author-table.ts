@@ -24,6 +24,8 @@ export interface AuthorEntry {
   readonly window: Window
   /** Batches of this author per second, repaired ones too. */
   readonly rate: TokenBucket
+  /** Payload bytes of the same. */
+  readonly bytes: TokenBucket
   /** Highest seq below which nothing is missing; -1: nothing yet. */
   watermark: number
   /** When the last of what was accepted expires, by the wall clock. */
@@ -180,11 +182,12 @@ export class AuthorTable {
   }
 
   #make(ref: AuthorRef, chargedTo: string | null, toldFrom: number): AuthorEntry {
-    const perSecond = this.#limits.authorBatchesPerSecond
+    const { authorBatchesPerSecond: perSecond, authorBytesPerSecond: bytesPerSecond } = this.#limits
     const entry: AuthorEntry = {
       ref,
       window: new Window(this.#limits.windowSeqs),
       rate: new TokenBucket(perSecond, perSecond * 2),
+      bytes: new TokenBucket(bytesPerSecond, bytesPerSecond * 2),
       watermark: -1,
       lastExpiresMs: Number.NEGATIVE_INFINITY,
       toldFrom,

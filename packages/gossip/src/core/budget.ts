@@ -30,6 +30,12 @@ export class TokenBucket {
     return true
   }
 
+  /** Tokens that could be taken now; may have a fraction. */
+  left(nowMs: number): number {
+    this.#refill(nowMs)
+    return this.#thousandths / 1000
+  }
+
   /** How long until `take(n)` succeeds: 0 if it does now, whole ms, Infinity if never. */
   waitMs(n: number, nowMs: number): number {
     this.#refill(nowMs)

@@ -5,10 +5,13 @@
  *   offset up by more than maxSkew    --> new own incarnations: late NTP, or a machine that slept
  *   wall back by up to maxSkew        --> `high` stays: messages expire early for a while, nothing forgotten is replayed
  *   wall back by more than maxSkew    --> `high` = wall, `horizon` = wall + maxSkew, new own incarnations
+ *   start, if asked for               --> `horizon` = wall + maxSkew: what an earlier process accepted was created before
  *
  * Invariants:
  * 1. `high` is the greatest wall time used so far; it goes back only together with a new horizon.
- * 2. Whatever was forgotten because it had expired by `high` is refused afterwards: by expiry, or by the horizon.
+ * 2. When the wall clock turns out to have been slow, the horizon of the start moves up with it: the earlier process may
+ *    have had the right time.
+ * 3. Whatever was forgotten because it had expired by `high` is refused afterwards: by expiry, or by the horizon.
  */
 
 /** Did the wall clock jump so far that own incarnations have to be new? */
@@ -20,16 +23,21 @@ export class Clock {
   #nowMs: number
   #offsetMs = 0
   #highMs: number
-  #horizonMs = Number.NEGATIVE_INFINITY
+  #horizonMs: number
+  /** By `nowMs`; -Infinity: none. */
+  readonly #bootHorizonMs: number
 
   /**
    * @param startMs - `nowMs` of the first step.
    * @param maxSkewMs - Greatest difference between any two clocks.
+   * @param hasBootHorizon - Refuse what may have been accepted before the start?
    */
-  constructor(startMs: number, maxSkewMs: number) {
+  constructor(startMs: number, maxSkewMs: number, hasBootHorizon = false) {
     this.#maxSkewMs = maxSkewMs
     this.#nowMs = startMs
     this.#highMs = startMs
+    this.#bootHorizonMs = hasBootHorizon ? startMs + maxSkewMs : Number.NEGATIVE_INFINITY
+    this.#horizonMs = this.#bootHorizonMs
   }
 
   /** Time of this step, for deadlines; Unix ms that never decreases. */
@@ -70,6 +78,7 @@ export class Clock {
       return 'jump'
     }
     if (wallMs > this.#highMs) this.#highMs = wallMs
+    this.#horizonMs = Math.max(this.#horizonMs, this.#bootHorizonMs + offsetMs)
     return wallMs - before > this.#maxSkewMs ? 'jump' : 'steady'
   }
 }

@@ -5,8 +5,10 @@
  *   opening --right hello-------------------> admitting   effect 'ask'
  *   admitting --accept----------------------> up          held frames are interpreted, in order
  *   admitting --anything else, no answer----> closed
+ *   admitting --an AUTHOR that finds no room> closed      what follows could not be understood
  */
 import type { Clock } from './clock.js'
+import { FrameKind } from './frames.js'
 import type { Link } from './link.js'
 import type { Links } from './links.js'
 import type { Outbox } from './outbox.js'
@@ -54,12 +56,15 @@ export class Entrance {
 
   /** A frame; interpreted only if the link is up. */
   frame(id: LinkId, kind: number, bytes: Uint8Array): void {
-    const { links, outbox } = this.#parts
+    const { links, outbox, clock } = this.#parts
     const link = links.get(id)
     // Frames that were under way when we closed the link come here, too.
     if (link === undefined || link.state === 'opening') outbox.drop(id, 'unproven', 0)
     else if (link.state === 'up') this.#parts.interpret(link, kind, bytes)
-    else if (!links.hold(link, { kind, bytes })) outbox.drop(id, 'unadmitted', 0)
+    else if (links.hold(link, { kind, bytes })) return
+    // Frames that name the author would be a violation by somebody who did nothing wrong: better a new channel.
+    else if (kind === FrameKind.author) links.close(link, 'limit', { backoffMs: 0, nowMs: clock.nowMs })
+    else outbox.drop(id, 'unadmitted', 0)
   }
 
   /** The answer about a link, perhaps long after it went. */

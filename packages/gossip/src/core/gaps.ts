@@ -96,17 +96,23 @@ export class Gaps {
   }
 
   /**
-   * Adds what lies between the end and `to`, because somebody claims to have it. Not if there is no room. The window must
-   * have been scanned up to its top, else accepted seqs would be taken for missing.
+   * Adds what lies between the end and `to`, because somebody claims to have it. Not if all room is taken by holes below
+   * accepted seqs. The window must have been scanned up to its top, else accepted seqs would be taken for missing.
    */
   claim(to: number): void {
     if (to < this.#end) return
     const last = this.#list.at(-1)
     // Claims that grow while we wait are one gap. Not if somebody lacks the old part: it may have the new one.
-    const isGrowing = last?.to === this.#end - 1 && last.missed.length + last.gone.length === 0
-    if (last !== undefined && isGrowing) last.to = to
+    const isAdjacent = last?.to === this.#end - 1
+    const isGrowing = isAdjacent && last.missed.length + last.gone.length === 0
+    if (isGrowing) last.to = to
     else if (this.#list.length < this.#limits.maxGaps) this.#push(this.#end, to)
-    else return
+    else if (isAdjacent) {
+      // Who answers part of each question can cut its claims to pieces until there is no room: others are heard still.
+      last.to = to
+      last.missed = []
+      last.gone = []
+    } else return
     this.#end = to + 1
   }
 

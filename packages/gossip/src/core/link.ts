@@ -44,9 +44,9 @@ export interface Link {
   clockOffsetMs: number
   /** What the remote's indexes stand for. */
   readonly authors: IncomingAuthors
-  /** Frames that came while it was 'admitting', in order; at most `maxHeldFrames`. */
+  /** Frames that came while it was 'admitting', in order; at most `maxHeldFrames`, and some more of AUTHOR and HAVE. */
   held: HeldFrame[]
-  /** Size of `held`, at most `maxHeldBytes`. */
+  /** Size of `held`, bounded in the same way. */
   heldBytes: number
   /** How much input of it is still interpreted. */
   readonly budgets: Budgets

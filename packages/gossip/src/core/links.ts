@@ -24,6 +24,7 @@ import b4a from 'b4a'
 import type { Limits } from '../limits.js'
 import { copyOf } from './bytes.js'
 import { isClockWrong } from './clock.js'
+import { FrameKind } from './frames.js'
 import { decodeHello, type Hello, verifyHello } from './hello.js'
 import { type HeldFrame, type Link, makeLink } from './link.js'
 import type { Outbox } from './outbox.js'
@@ -152,10 +153,16 @@ export class Links {
     return held
   }
 
-  /** Keeps a frame until the link is admitted. False: no room. */
+  /**
+   * Keeps a frame until the link is admitted. False: no room. AUTHOR and HAVE have more of it, because nobody says them
+   * again: without its AUTHOR a later frame would be a violation, and without HAVE what was dropped isn't missed.
+   */
   hold(link: Link, frame: HeldFrame): boolean {
-    const { maxHeldFrames, maxHeldBytes } = this.#options.limits
-    if (link.held.length >= maxHeldFrames || link.heldBytes + frame.bytes.length > maxHeldBytes) return false
+    const { maxHeldFrames, maxHeldBytes, maxAuthorIndexes, maxQueuedBytesPerLink } = this.#options.limits
+    const isOnce = frame.kind === FrameKind.author || frame.kind === FrameKind.have
+    const maxFrames = maxHeldFrames + (isOnce ? maxAuthorIndexes : 0)
+    const maxBytes = maxHeldBytes + (isOnce ? maxQueuedBytesPerLink : 0)
+    if (link.held.length >= maxFrames || link.heldBytes + frame.bytes.length > maxBytes) return false
     link.held.push({ kind: frame.kind, bytes: copyOf(frame.bytes) })
     link.heldBytes += frame.bytes.length
     return true

@@ -24,6 +24,10 @@ export interface TopicCounters {
   missed: number
   /** Links that failed to prove the topic key. */
   badProofs: number
+  /** Publishes dropped by the option `onFull`. */
+  unsent: number
+  /** Times that an author was found to have signed two batches for one seq. */
+  equivocations: number
   /** Batches not sent because the other end takes no frame of that size. */
   oversized: number
   /** Input that wasn't delivered, by reason. */
@@ -50,6 +54,8 @@ export class Outbox {
     repaired: 0,
     missed: 0,
     badProofs: 0,
+    unsent: 0,
+    equivocations: 0,
     oversized: 0,
     drops: {}
   }

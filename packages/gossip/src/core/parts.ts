@@ -51,7 +51,7 @@ export function assemble(
   const topicId = topicIdOf(crypto, topicKey)
   const digester = new BatchDigester(crypto, topicId)
   const outbox = new Outbox(options.trace)
-  const clock = new Clock(startMs, limits.maxSkewMs)
+  const clock = new Clock(startMs, limits.maxSkewMs, options.bootHorizon)
   const table = new AuthorTable(limits, startMs)
   const cache = new BatchCache(limits)
   const book = new PeerBook(limits)
@@ -76,7 +76,8 @@ export function assemble(
       author,
       digest: batch => digester.digest(batch),
       ttlMs: options.ttlMs ?? limits.ttlMs,
-      batchMs: options.batchMs ?? 0
+      batchMs: options.batchMs ?? 0,
+      onFull: options.onFull ?? 'wait'
     }),
     questions: new Questions(limits),
     outbox

@@ -38,6 +38,9 @@ export function hasFailed({ missed, gone, firstAskedMs }: Gap): boolean {
   return missed.length + gone.length > 0 || firstAskedMs < Number.POSITIVE_INFINITY
 }
 
+/** Is there nobody to ask for it, until something new is heard? */
+export const isStuck = (gap: Gap): boolean => gap.nextAtMs === Number.POSITIVE_INFINITY
+
 /** All that miss something, in the order in which that was noticed. */
 export class Patients {
   readonly #limits: Limits

@@ -9,14 +9,15 @@
  * 2. One slow link among others never holds the publisher up; it waits only while all active links are blocked.
  * 3. An incarnation is drawn at the first batch and kept nowhere. A new one is drawn when the wall clock jumped, when
  *    seqs reach 2^31, and when somebody else was found to use ours. So no (incarnation, seq) is signed twice.
- * 4. `created` never decreases within an incarnation, and never lies before its start.
+ * 4. What waits is bounded, by number and by bytes. One message may wait, however large.
+ * 5. `created` never decreases within an incarnation, and never lies before its start.
  */
 import { rangeError } from '../errors.js'
 import type { Limits } from '../limits.js'
 import { encodePayloads, type SignedBatch } from './batch.js'
 import { TokenBucket } from './budget.js'
 import { makeAuthorRef, newIncarnation } from './keys.js'
-import type { AuthorRef, Batch, CryptoPort } from './types.js'
+import type { AuthorRef, Batch, CryptoPort, OnFull } from './types.js'
 
 /** A message that isn't signed yet. */
 interface Message {
@@ -40,6 +41,12 @@ export interface OwnBatch {
   readonly publishes: readonly number[]
 }
 
+/** A bound of what may wait, and what it would have come to. */
+export interface Full {
+  readonly limit: 'maxUnsentBytes' | 'maxQueuedBytesPerLink' | 'maxWaitingPublishes'
+  readonly value: number
+}
+
 /** What a publisher needs. */
 export interface PublisherOptions {
   readonly limits: Limits
@@ -51,6 +58,8 @@ export interface PublisherOptions {
   readonly ttlMs: number
   /** Fixed wait before a batch is closed; 0: until the end of the tick. */
   readonly batchMs: number
+  /** 'throw' and 'drop' let less wait. */
+  readonly onFull: OnFull
 }
 
 /** Seqs of one incarnation. Far below what a number holds, so that every implementation can count them. */
@@ -70,8 +79,11 @@ export class Publisher {
   readonly #options: PublisherOptions
   readonly #partial = new TokenBucket(PARTIAL_PER_SECOND, PARTIAL_BURST)
   readonly #pace: TokenBucket
+  readonly #bytePace: TokenBucket
+  readonly #maxPacedBytes: number
   #waiting: Message[] = []
   #waitingHead = 0
+  #waitingBytes = 0
   #open: OpenBatch | null = null
   #resumeAtMs = Number.POSITIVE_INFINITY
   #ref: AuthorRef | null = null
@@ -83,6 +95,8 @@ export class Publisher {
     this.#options = options
     const perSecond = options.limits.authorBatchesPerSecond * PACE
     this.#pace = new TokenBucket(perSecond, perSecond)
+    this.#maxPacedBytes = options.limits.authorBytesPerSecond * PACE
+    this.#bytePace = new TokenBucket(this.#maxPacedBytes, this.#maxPacedBytes)
   }
 
   /** The current incarnation; null: the next batch draws one. */
@@ -93,6 +107,11 @@ export class Publisher {
   /** Messages that wait for a link. */
   get waiting(): number {
     return this.#waiting.length - this.#waitingHead
+  }
+
+  /** Bytes of those messages. */
+  get waitingBytes(): number {
+    return this.#waitingBytes
   }
 
   /** When `pump` has something to do, at a tick; Infinity: nothing. */
@@ -106,21 +125,24 @@ export class Publisher {
   }
 
   /**
-   * Takes a message. False: too many wait.
+   * Takes a message.
    *
+   * @returns Null; or, if it wasn't taken, the bound that was reached.
    * @throws RangeError if the payload is over `maxMessageBytes`; the driver is expected to have checked that.
    */
-  add(publish: number, payload: Uint8Array, ttlMs: number | undefined): boolean {
+  add(publish: number, payload: Uint8Array, ttlMs: number | undefined): Full | null {
     const { limits } = this.#options
     if (payload.length > limits.maxMessageBytes) {
       const size = `payload is ${payload.length} bytes, limit is ${limits.maxMessageBytes} (maxMessageBytes)`
       throw rangeError('ERR_GOSSIP_TOO_LARGE', size)
     }
-    if (this.waiting >= limits.maxWaitingPublishes) return false
+    const full = this.#fullWith(payload.length)
+    if (full !== null) return full
     const seconds = Math.ceil((ttlMs ?? this.#options.ttlMs) / 1000)
     const ttlSeconds = Math.min(Math.max(1, seconds), Math.floor(limits.maxTtlMs / 1000))
     this.#waiting.push({ publish, payload, ttlSeconds })
-    return true
+    this.#waitingBytes += payload.length
+    return null
   }
 
   /** Forgets a message that isn't signed yet. */
@@ -128,6 +150,7 @@ export class Publisher {
     const isOther = (message: Message): boolean => message.publish !== publish
     this.#waiting = this.#waiting.slice(this.#waitingHead).filter(isOther)
     this.#waitingHead = 0
+    this.#waitingBytes = this.#waiting.reduce((bytes, { payload }) => bytes + payload.length, 0)
     if (this.#open === null) return
     const cancelled = this.#open.messages.find(message => message.publish === publish)
     if (cancelled === undefined) return
@@ -176,7 +199,19 @@ export class Publisher {
     this.#open = null
     this.#waiting = []
     this.#waitingHead = 0
+    this.#waitingBytes = 0
     return { batches, refused }
+  }
+
+  // Without patience as much may wait as one link may have queued: a burst within a tick isn't yet a busy link.
+  #fullWith(bytes: number): Full | null {
+    if (this.waiting === 0) return null
+    const { limits, onFull } = this.#options
+    const { maxUnsentBytes, maxQueuedBytesPerLink, maxWaitingPublishes } = limits
+    if (this.waiting >= maxWaitingPublishes) return { limit: 'maxWaitingPublishes', value: this.waiting + 1 }
+    const value = this.#waitingBytes + bytes
+    if (onFull !== 'wait' && value > maxQueuedBytesPerLink) return { limit: 'maxQueuedBytesPerLink', value }
+    return value > maxUnsentBytes ? { limit: 'maxUnsentBytes', value } : null
   }
 
   #fits(open: OpenBatch, message: Message): boolean {
@@ -187,6 +222,7 @@ export class Publisher {
   #join(message: Message, nowMs: number): void {
     const { limits, batchMs } = this.#options
     this.#shift()
+    this.#waitingBytes -= message.payload.length
     if (this.#open === null) {
       const { ttlSeconds } = message
       this.#open = { ttlSeconds, messages: [], bytes: 0, isFull: false, closeAtMs: nowMs + batchMs }
@@ -209,13 +245,15 @@ export class Publisher {
     const open = this.#open
     if (open === null) return
     const partialMs = open.isFull ? 0 : this.#partial.waitMs(1, nowMs)
-    const waitMs = Math.max(partialMs, this.#pace.waitMs(1, nowMs))
+    const bytes = Math.min(open.bytes, this.#maxPacedBytes)
+    const waitMs = Math.max(partialMs, this.#pace.waitMs(1, nowMs), this.#bytePace.waitMs(bytes, nowMs))
     if (waitMs > 0) {
       open.closeAtMs = nowMs + waitMs
       return
     }
     if (!open.isFull) this.#partial.take(1, nowMs)
     this.#pace.take(1, nowMs)
+    this.#bytePace.take(bytes, nowMs)
     this.#open = null
     batches.push(this.#sign(open, wallMs))
   }

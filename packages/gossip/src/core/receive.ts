@@ -1,7 +1,7 @@
 /**
  * What happens to a BATCH, cheapest check first: most that arrives is a copy of what is known, and must cost no signature.
  *
- *   sizes, author bound -> time -> authorize -> window (read) -> room in the table -> budgets -> signature -> reach
+ *   sizes, author bound -> time -> authorize -> window (read) -> room in the table -> budgets -> signature -> window -> reach
  *     -> validate -> the same again if that took time -> window (written), watermark, cache -> forward -> deliver
  *
  * Invariants:
@@ -10,21 +10,29 @@
  * 2. Only faults that an honest forwarder can't pass on cost points, and the link that sent the batch pays, never the
  *    author that it names.
  * 3. What fails changes nothing but counters, budgets and the points of the link.
- * 4. An answer to a question may come late, twice or never: the state is looked at again when it comes.
+ * 4. The first batch seen for a seq stays. Another authentic one is refused, and told if the option says so.
+ * 5. An answer to a question may come late, twice or never: the state is looked at again when it comes.
  */
-
-import type { Newcomer } from './author-table.js'
+import type { AuthorEntry, Newcomer } from './author-table.js'
+import type { SignedBatch } from './batch.js'
 import { copyOf } from './bytes.js'
 import { expiresMsOf } from './cache.js'
+import { EquivocationDetector } from './equivocation.js'
 import { batchOf, createdMsOf, decodeBatch, type Hop } from './frames.js'
 import type { Link } from './link.js'
 import type { Parts } from './parts.js'
 import { Points } from './peer-book.js'
 import type { Questions } from './questions.js'
-import { type AuthorRef, type Batch, type DropReason, SEND_CONTROL, type Verdict } from './types.js'
-
-/** What the cheap checks look at; no bytes. */
-type Header = Pick<Batch, 'ref' | 'seq0' | 'count' | 'createdMs' | 'ttlSeconds'>
+import {
+  type AuthorRef,
+  type Batch,
+  type DropReason,
+  SEND_CONTROL,
+  type Verdict,
+  type VerifyPort
+} from './types.js'
+import { VerifyBudget } from './verify-budget.js'
+import type { RangeFreshness } from './window.js'
 
 /** A batch that is judged, and how it came. */
 interface Arrived {
@@ -46,18 +54,28 @@ export class Receiver {
   readonly #verdicts = new Map<string, boolean>()
   readonly #parked = new Map<string, Arrived[]>()
   /** Batches whose messages are being judged; copies of them are duplicates already. */
-  readonly #validating = new Set<string>()
+  readonly #validating = new Map<string, Batch>()
+  readonly #verifies: VerifyPort
+  readonly #detector: EquivocationDetector | null
 
   /** @param onClone - Somebody else signs with our key and our incarnation. */
   constructor(parts: Parts, onClone: (link: Link) => void) {
     this.#parts = parts
     this.#questions = parts.questions as Questions<Question>
     this.#onClone = onClone
+    const { verifies, limits, detectEquivocation } = parts.options
+    this.#verifies = verifies ?? new VerifyBudget(limits)
+    this.#detector = detectEquivocation === true ? new EquivocationDetector(parts) : null
   }
 
   /** Batches that wait for an answer. */
   get parked(): number {
     return this.#questions.parked
+  }
+
+  /** Incarnations remembered for their equivocation. */
+  get evidence(): number {
+    return this.#detector?.size ?? 0
   }
 
   /** May this author's incarnations be asked for? False only if authorize() said no. */
@@ -83,8 +101,9 @@ export class Receiver {
     const ref = this.canonical(bound)
     if (frame.repair) this.#time(link, ref)
     const createdMs = createdMsOf(frame, ref)
-    const { seq0, count, ttlSeconds } = frame
-    const header = { ref, seq0, count, createdMs, ttlSeconds }
+    const { seq0, count, ttlSeconds, class: classBits, payloadBytes } = frame
+    // A view on the frame: what follows copies nothing before it has to.
+    const header = { ref, seq0, count, createdMs, ttlSeconds, class: classBits, payloadBytes }
     // Durable batches belong to feeds; this topic has none.
     if (frame.class !== 0) this.#drop(link, 'unauthorized')
     else if (
@@ -120,10 +139,10 @@ export class Receiver {
     for (const { link } of this.#takeParked(item.authorId)) this.#drop(link, 'unauthorized')
   }
 
-  #isTimely(link: Link, header: Header): boolean {
-    const { clock, options } = this.#parts
+  #isTimely(link: Link, header: SignedBatch): boolean {
+    const { clock, options, repair } = this.#parts
     const { maxSkewMs } = options.limits
-    const { createdMs, ref } = header
+    const { createdMs, ref, seq0: from, count } = header
     const aheadMs = Math.max(createdMs, ref.startMs) - clock.wallMs
     // NaN: beyond what a clock can say.
     if (!(aheadMs <= maxSkewMs)) {
@@ -132,11 +151,13 @@ export class Receiver {
       return false
     }
     if (clock.highMs > createdMs + header.ttlSeconds * 1000 + maxSkewMs) return this.#refuse(link, 'expired')
-    if (createdMs < clock.horizonMs) return this.#refuse(link, 'before-horizon')
-    return true
+    if (createdMs >= clock.horizonMs) return true
+    // This link has no other form of it, so it need not be asked for it again.
+    repair.missed({ ref, from, count, floor: 0, reason: 'expired' }, link.id, clock.nowMs)
+    return this.#refuse(link, 'before-horizon')
   }
 
-  #isAuthorized(link: Link, header: Header, makeBatch: () => Batch, hop: Hop): boolean {
+  #isAuthorized(link: Link, header: SignedBatch, makeBatch: () => Batch, hop: Hop): boolean {
     const { options, outbox, clock } = this.#parts
     const { authorId, author } = header.ref
     if (options.asksAuthorize !== true || this.#parts.outgoing.isOwn(header.ref)) return true
@@ -177,45 +198,73 @@ export class Receiver {
   }
 
   // Reads the window and the table; writes neither.
-  #isNew(link: Link, header: Header, hop: Hop): boolean {
-    const { table, clock, outbox, spread } = this.#parts
-    const { ref, seq0, count } = header
-    const isOwn = this.#parts.outgoing.isOwn(ref)
-    let freshness = table.check(ref, seq0, count)
-    if (freshness === 'new' && this.#validating.size > 0 && this.#validating.has(nameOf(header))) {
-      freshness = 'duplicate'
-    }
-    // An overlap goes on to the signature: a forged one is charged, an authentic one isn't the forwarder's fault.
-    if (freshness === 'duplicate' || freshness === 'stale') {
-      if (freshness === 'duplicate') {
-        outbox.counters.duplicates++
-        const arrival = { ref, from: link, isRepair: hop.repair, isMarked: hop.mark }
-        for (const { link: to, frame } of spread.repeated(arrival, clock.nowMs)) {
-          outbox.send(to, { class: SEND_CONTROL, frame }, clock.nowMs)
-        }
-      }
-      return this.#refuse(link, isOwn ? 'own' : freshness)
+  #isNew(link: Link, header: SignedBatch, hop: Hop): boolean {
+    const { table, clock } = this.#parts
+    const { ref } = header
+    const freshness = this.#freshness(header)
+    // An overlap goes on to the signature: a forged one is charged, an authentic one isn't the forwarder's fault. So does
+    // what only looks like a copy, if that matters to anybody.
+    if (freshness === 'stale' || (freshness === 'duplicate' && !this.#isOther(header))) {
+      if (freshness === 'duplicate') this.#repeated(link, ref, hop)
+      return this.#refuse(link, this.#parts.outgoing.isOwn(ref) ? 'own' : freshness)
     }
     const entry = table.get(ref)
     if (entry === undefined && !table.canAdmit(this.#newcomer(link, ref), clock.nowMs)) {
       return this.#refuse(link, 'table-full')
     }
-    const isWithinBudget =
-      link.budgets.verifies.take(1, clock.nowMs) && (entry === undefined || entry.rate.take(1, clock.nowMs))
-    return isWithinBudget || this.#refuse(link, 'over-budget')
+    return this.#takeBudgets(link, entry, header.payloadBytes.length) || this.#refuse(link, 'over-budget')
+  }
+
+  // The budget that all share comes last: what is refused for another reason takes nothing from it.
+  #takeBudgets(link: Link, entry: AuthorEntry | undefined, bytes: number): boolean {
+    const { nowMs } = this.#parts.clock
+    if (!link.budgets.verifies.take(1, nowMs)) return false
+    if (entry !== undefined && !(entry.rate.take(1, nowMs) && entry.bytes.take(bytes, nowMs))) return false
+    return this.#verifies.take(link.peerId, nowMs)
+  }
+
+  // What is being judged is taken for accepted.
+  #freshness(header: SignedBatch): RangeFreshness {
+    const freshness = this.#parts.table.check(header.ref, header.seq0, header.count)
+    return freshness === 'new' && this.#waiting(header) !== undefined ? 'duplicate' : freshness
+  }
+
+  #waiting(header: SignedBatch): Batch | undefined {
+    return this.#validating.size > 0 ? this.#validating.get(nameOf(header)) : undefined
+  }
+
+  // Is this no copy of what has these seqs, but something else? Of own incarnations the detector knows nothing: there it
+  // would be a clone.
+  #isOther(header: SignedBatch): boolean {
+    return this.#detector?.differs(header, this.#waiting(header)) === true
+  }
+
+  #repeated(link: Link, ref: AuthorRef, hop: Hop): void {
+    const { clock, outbox, spread } = this.#parts
+    outbox.counters.duplicates++
+    const arrival = { ref, from: link, isRepair: hop.repair, isMarked: hop.mark }
+    for (const { link: to, frame } of spread.repeated(arrival, clock.nowMs)) {
+      outbox.send(to, { class: SEND_CONTROL, frame }, clock.nowMs)
+    }
   }
 
   #verify(arrived: Arrived): void {
-    const { options, digester, outbox, links, table, repair, clock } = this.#parts
+    const { options, digester, outbox, links, repair, clock } = this.#parts
     const { batch, link } = arrived
     outbox.counters.verified++
     if (!options.crypto.verify(batch.signature, digester.digest(batch), batch.ref.author)) {
       links.fault(link, 'bad-signature', this.#charge(Points.badSignature))
-    } else if (this.#parts.outgoing.isOwn(batch.ref)) {
+      return
+    }
+    const freshness = this.#freshness(batch)
+    if (this.#parts.outgoing.isOwn(batch.ref)) {
       this.#onClone(link)
       this.#drop(link, 'own')
-    } else if (table.check(batch.ref, batch.seq0, batch.count) === 'overlap') this.#drop(link, 'overlap')
-    else if (!repair.mayAccept(batch, link.id, clock.nowMs)) this.#drop(link, 'too-far-ahead')
+    } else if (freshness !== 'new') {
+      this.#detector?.found(batch, this.#waiting(batch))
+      if (freshness === 'duplicate') outbox.counters.duplicates++
+      this.#drop(link, freshness)
+    } else if (!repair.mayAccept(batch, link.id, clock.nowMs)) this.#drop(link, 'too-far-ahead')
     else if (options.asksValidate === true) this.#validate(arrived)
     else this.#commit(arrived, null)
   }
@@ -227,7 +276,7 @@ export class Receiver {
       this.#drop(link, 'parked-full')
       return
     }
-    this.#validating.add(nameOf(batch))
+    this.#validating.set(nameOf(batch), batch)
     const item = { about: 'validate', batch, hop: hopOf(hop), link } as const
     const question = this.#questions.ask(item, clock.nowMs)
     outbox.add({ type: 'ask', question, about: 'validate', batch, hops: hop.hops, link: link.id })
@@ -245,6 +294,8 @@ export class Receiver {
     const newcomer = this.#newcomer(link, batch.ref)
     const hasRoom = table.get(batch.ref) !== undefined || table.canAdmit(newcomer, clock.nowMs)
     if (freshness !== 'new' || !hasRoom) {
+      if (freshness === 'overlap' || (freshness === 'duplicate' && this.#isOther(batch)))
+        this.#detector?.found(batch)
       this.#drop(link, freshness !== 'new' ? freshness : 'table-full')
       return
     }
@@ -270,6 +321,7 @@ export class Receiver {
     }
     const expiresMs = expiresMsOf(batch)
     const lost = table.accept(entry, { seq0: batch.seq0, count: batch.count, expiresMs })
+    this.#detector?.accepted(entry, batch)
     repair.accepted(entry, batch, { link: link.id, nowMs, highMs, expiresMs, lost })
     haves.changed(entry, links.active.length, nowMs)
     book.reward(link.peerId, nowMs)

@@ -24,7 +24,7 @@ import type { Limits } from '../limits.js'
 import { Asking, type Asks, type Helpers, type Want } from './asking.js'
 import type { AuthorEntry, AuthorTable, Span } from './author-table.js'
 import type { Gap } from './gaps.js'
-import { hasFailed, isProven, type Patient, Patients } from './patients.js'
+import { hasFailed, isProven, isStuck, type Patient, Patients } from './patients.js'
 import type { AuthorRef, Batch, LinkId, MissReason, SeqRange } from './types.js'
 
 /** Two times: `nowMs` for deadlines, `highMs` for expiry. */
@@ -76,14 +76,8 @@ export class Repair {
    */
   mayAccept(batch: Batch, link: LinkId, nowMs: number): boolean {
     const { ref, seq0, count } = batch
-    const entry = this.#table.get(ref)
-    if (entry !== undefined) {
-      if (!this.#table.isTooFarAhead(entry, seq0, count)) return true
-    } else {
-      const floor = this.#patients.get(ref)?.floor ?? 0
-      if (seq0 <= floor || seq0 + count - floor <= this.#limits.maxWindowSeqs) return true
-    }
-    const patient = this.#patient(ref, entry ?? null, link, nowMs)
+    if (this.#clearWay(batch)) return true
+    const patient = this.#patient(ref, this.#table.get(ref) ?? null, link, nowMs)
     if (patient === undefined) return true // no room to repair it: then a hole is better than silence
     const to = seq0 + count - 1
     const wasUrgent = this.#asking.isUrgent(patient)
@@ -268,9 +262,30 @@ export class Repair {
       // Only the lowest is given up (R4).
       const expiresMs = patient.gaps.list[0]?.expiresMs ?? Number.POSITIVE_INFINITY
       nextAtMs = Math.min(nextAtMs, times.nowMs + Math.max(1, expiresMs - times.highMs + 1))
-      if (patient.entry === null) nextAtMs = Math.min(nextAtMs, patient.sinceMs + this.#limits.maxTtlMs + 1)
+      if (isRemembered(patient)) nextAtMs = Math.min(nextAtMs, patient.sinceMs + this.#limits.maxTtlMs + 1)
     }
     return nextAtMs
+  }
+
+  // Gives up what stands in the way of an authentic batch, as far as nobody could supply it. True: nothing is left that does.
+  #clearWay({ ref, seq0, count }: Batch): boolean {
+    const entry = this.#table.get(ref)
+    const patient = entry === undefined ? this.#patients.stranger(ref) : this.#patients.get(entry.ref)
+    const isNear = (): boolean => {
+      if (entry !== undefined) return !this.#table.isTooFarAhead(entry, seq0, count)
+      const floor = patient?.floor ?? 0
+      return seq0 <= floor || seq0 + count - floor <= this.#limits.maxWindowSeqs
+    }
+    if (isNear()) return true
+    if (patient === undefined) return false
+    // What lies below the batch is proven to exist by it (R3); claims above it are not.
+    patient.gaps.isolate(seq0, seq0 + count - 1)
+    for (let gap = patient.gaps.list[0]; gap !== undefined; gap = patient.gaps.list[0]) {
+      if (gap.to >= seq0 || !isStuck(gap) || !hasFailed(gap)) return false
+      this.#giveUp(patient, gap)
+      if (isNear()) return true
+    }
+    return false
   }
 
   // Undefined: no room for another incarnation that has no entry, or none that could be given to it.
@@ -304,24 +319,19 @@ export class Repair {
 
   // R3, R4: gives up the lowest gaps that can't be had, forgets the highest claims that nobody makes good. True: look again.
   #settle(patient: Patient, times: Times): boolean {
-    const { gaps, entry } = patient
+    const { gaps } = patient
     let hasMoved = false
     for (let gap = gaps.list[0]; gap !== undefined; gap = gaps.list[0]) {
       if (!this.#isLost(patient, gap, times)) break
-      gaps.dropLowest()
+      this.#giveUp(patient, gap)
       hasMoved = true
-      if (entry === null) patient.floor = gap.to + 1
-      else {
-        this.#lose(patient, gap)
-        this.#table.giveUp(entry, gap.to)
-      }
     }
     for (let gap = gaps.list.at(-1); gap !== undefined; gap = gaps.list.at(-1)) {
-      if (isProven(patient, gap) || gap.nextAtMs !== Number.POSITIVE_INFINITY) break
+      if (isProven(patient, gap) || !isStuck(gap)) break
       gaps.dropHighest()
     }
-    if (entry === null && times.nowMs > patient.sinceMs + this.#limits.maxTtlMs)
-      this.#patients.remove(patient)
+    const isOutdated = isRemembered(patient) && times.nowMs > patient.sinceMs + this.#limits.maxTtlMs
+    if (isOutdated) this.#patients.remove(patient)
     else this.#tidy(patient)
     if (!hasMoved) return false
     this.#scan(patient)
@@ -333,14 +343,20 @@ export class Repair {
   }
 
   #isLost(patient: Patient, gap: Gap, times: Times): boolean {
-    const isStuck = gap.nextAtMs === Number.POSITIVE_INFINITY
-    const { entry } = patient
-    if (entry === null) return isStuck && hasFailed(gap) && isProvenOrBelowOthers(patient, gap)
     if (!isProven(patient, gap)) return false
     if (times.highMs > gap.expiresMs) return true
-    if (!isStuck) return false
-    // Nobody there is another matter than nobody who has it.
-    return hasFailed(gap) && (gap.to < entry.toldFrom || this.#asking.isUrgent(patient))
+    // Nobody there is another matter than nobody who has it. And who has it may only be on the way here.
+    return isStuck(gap) && hasFailed(gap) && this.#asking.isUrgent(patient)
+  }
+
+  // The lowest gap isn't waited for any more (R4).
+  #giveUp(patient: Patient, gap: Gap): void {
+    patient.gaps.dropLowest()
+    if (patient.entry === null) patient.floor = gap.to + 1
+    else {
+      this.#lose(patient, gap)
+      this.#table.giveUp(patient.entry, gap.to)
+    }
   }
 
   #lose(patient: Patient, span: Span): void {
@@ -357,7 +373,7 @@ export class Repair {
   }
 }
 
-// Without an entry, what can't be had is skipped if something above it may still come.
-function isProvenOrBelowOthers(patient: Patient, gap: Gap): boolean {
-  return isProven(patient, gap) || patient.gaps.list.length > 1
+// Is nobody left to ask about an incarnation without an entry? What was learned of it so far is kept while it may live.
+function isRemembered({ entry, gaps }: Patient): boolean {
+  return entry === null && gaps.list.every(isStuck)
 }

@@ -19,6 +19,7 @@ import type { Link } from './link.js'
 import type { LinkListener } from './links.js'
 import type { TopicCounters } from './outbox.js'
 import { assemble, type Parts } from './parts.js'
+import type { Full } from './publisher.js'
 import { Receiver } from './receive.js'
 import { Flood, type Spread } from './spread.js'
 import { Supplier } from './supplier.js'
@@ -104,7 +105,9 @@ export class TopicCore {
       rememberedPeers: this.#parts.book.size,
       questions: this.#parts.questions.size,
       parked: this.#parts.questions.parked,
-      waitingPublishes: this.#parts.publisher.waiting
+      waitingPublishes: this.#parts.publisher.waiting,
+      waitingBytes: this.#parts.publisher.waitingBytes,
+      evidence: this.#receiver.evidence
     }
   }
 
@@ -190,8 +193,8 @@ export class TopicCore {
         this.#onFlow(input.link, input.type)
         break
       case 'publish': {
-        const isTaken = this.#parts.publisher.add(input.publish, input.payload, input.ttlMs)
-        if (!isTaken) this.#parts.outbox.add({ type: 'refused', publish: input.publish, reason: 'full' })
+        const full = this.#parts.publisher.add(input.publish, input.payload, input.ttlMs)
+        if (full !== null) this.#onFull(input.publish, full)
         return
       }
       case 'cancel':
@@ -223,6 +226,13 @@ export class TopicCore {
     }
     if (kind === FrameKind.batch) this.#receiver.frame(link, bytes)
     else this.#control.frame(link, kind, bytes)
+  }
+
+  #onFull(publish: number, full: Full): void {
+    const { options, outbox } = this.#parts
+    const isDropped = options.onFull === 'drop'
+    if (isDropped) outbox.counters.unsent++
+    outbox.add({ type: 'refused', publish, reason: isDropped ? 'dropped' : 'full', ...full })
   }
 
   #onFlow(id: LinkId, state: 'lagging' | 'blocked' | 'drained'): void {

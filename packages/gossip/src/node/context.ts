@@ -1,7 +1,7 @@
 /**
  * What all topics and connections of one Gossip share.
  */
-import type { CryptoPort, LinkId } from '../core/types.js'
+import type { CryptoPort, LinkId, VerifyPort } from '../core/types.js'
 import { GossipError, type GossipErrorCode, type GossipWarningCode } from '../errors.js'
 import type { Limits } from '../limits.js'
 import type { Logger, Peer } from '../types.js'
@@ -13,6 +13,8 @@ import type { Stats } from './stats.js'
 export interface GossipContext {
   readonly limits: Limits
   readonly crypto: CryptoPort
+  /** How many signatures all topics together may check. */
+  readonly verifies: VerifyPort
   /** Our author key, 32 bytes. */
   readonly author: Uint8Array
   readonly clock: Clock

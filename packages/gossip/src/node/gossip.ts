@@ -7,6 +7,7 @@
 import b4a from 'b4a'
 import { publicTopicKey, swarmTopicOf } from '../core/keys.js'
 import type { ConnectionBinding } from '../core/types.js'
+import { VerifyBudget } from '../core/verify-budget.js'
 import { GossipError, typeError } from '../errors.js'
 import type { DuplexLike, GossipOptions, KeyPair, Peer, TopicOptions } from '../types.js'
 import { Attachment } from './attachment.js'
@@ -57,9 +58,11 @@ export class Gossip {
     this.publicKey = new Uint8Array(keyPair.publicKey)
     this.id = keyId(keyPair.publicKey)
     let links = 0
+    const limits = mergeLimits(options.limits)
     this.#context = {
-      limits: mergeLimits(options.limits),
+      limits,
       crypto,
+      verifies: new VerifyBudget(limits),
       author: this.publicKey,
       clock: new Clock(),
       scheduler: new Scheduler(),

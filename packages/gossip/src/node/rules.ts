@@ -5,10 +5,12 @@
  * as a warning. Deadlines and late answers are the core's matter.
  */
 import type { Verdict } from '../core/types.js'
+import { GossipError } from '../errors.js'
 import type { Message, Peer, TopicOptions } from '../types.js'
 import { warningOf } from './context.js'
 import type { Opened } from './delivery.js'
 import { errorOf } from './guard.js'
+import { keyId } from './key-text.js'
 
 const VERDICTS: ReadonlySet<unknown> = new Set<Verdict>(['accept', 'ignore', 'reject'])
 
@@ -66,11 +68,19 @@ export class Rules<T> {
     }
   }
 
-  /** The same, but after the verdicts on all messages before, so that own messages keep their order. */
-  judgeInTurn(message: Message<T>): Promise<Verdict> {
+  /**
+   * Judges a message of ours, before it has a seq. After the verdicts on all before, so that they keep their order.
+   *
+   * @throws {GossipError} `ERR_GOSSIP_REJECTED`.
+   */
+  async judgeOwn(data: T, about: Pick<Message<T>, 'topic' | 'author' | 'createdAt'>): Promise<void> {
+    const id = keyId(about.author)
+    const message: Message<T> = { ...about, id, incarnation: '', seq: -1, data, hops: 0, from: null }
     const turn = this.#turn.then(() => this.judge(message))
     this.#turn = turn
-    return turn
+    const verdict = await turn
+    if (verdict === 'accept') return
+    throw new GossipError('ERR_GOSSIP_REJECTED', `validate() of topic ${about.topic} answered '${verdict}'`)
   }
 
   #checked(verdict: unknown): Verdict {

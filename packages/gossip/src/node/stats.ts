@@ -30,6 +30,7 @@ const HELP = {
   signed: 'Signatures made',
   verified: 'Signatures checked',
   repaired: 'Messages sent because a peer had missed them',
+  unsent: 'Own messages dropped because too many waited',
   connectionsOpened: 'Connections attached',
   connectionsClosed: 'Attached connections that closed',
   linksOpened: 'Links that were proven and admitted',
@@ -42,8 +43,8 @@ const COUNTERS = Object.keys(HELP) as Counter[]
 
 /**
  * Counters of one Gossip; all only rise. What each of them counts is said at `GossipStats`: `published`, `delivered`,
- * `forwarded`, `duplicates`, `signed`, `verified`, `repaired`, `connectionsOpened`, `connectionsClosed`, `linksOpened`,
- * `linksClosed`, `badProofs`.
+ * `forwarded`, `duplicates`, `signed`, `verified`, `repaired`, `unsent`, `connectionsOpened`, `connectionsClosed`,
+ * `linksOpened`, `linksClosed`, `badProofs`.
  */
 export class Stats implements GossipStats {
   published = 0
@@ -53,6 +54,7 @@ export class Stats implements GossipStats {
   signed = 0
   verified = 0
   repaired = 0
+  unsent = 0
   connectionsOpened = 0
   connectionsClosed = 0
   linksOpened = 0

@@ -22,6 +22,7 @@ import { GossipError } from '../errors.js'
 import type { AbortSignalLike, Peer, Published } from '../types.js'
 import type { Attachment } from './attachment.js'
 import { closedError, type GossipContext, warningOf } from './context.js'
+import type { PassedOptions } from './options.js'
 import type { ConnectedPeer } from './peer.js'
 import { Publishes } from './publishes.js'
 import type { TickJob } from './scheduler.js'
@@ -46,11 +47,12 @@ export interface DriverListener {
   onask(question: Question, peer: ConnectedPeer | null): void
   onlink(peer: ConnectedPeer, isUp: boolean, reason: LinkDownReason | null): void
   ongap(gap: Extract<TopicEffect, { type: 'gap' }>): void
+  onequivocation(found: Extract<TopicEffect, { type: 'equivocation' }>): void
   onwarning(error: Error): void
 }
 
 /** What a driver is made of. */
-export interface DriverOptions extends Pick<TopicCoreOptions, 'topicKey' | 'ttlMs' | 'batchMs'> {
+export interface DriverOptions extends PassedOptions, Pick<TopicCoreOptions, 'topicKey'> {
   name: string
   context: GossipContext
   listener: DriverListener
@@ -105,6 +107,7 @@ export class TopicDriver implements TickJob, ChannelTopic {
       author: context.author,
       crypto: context.crypto,
       limits: context.limits,
+      verifies: context.verifies,
       startMs: context.clock.nowMs()
     })
   }
@@ -275,6 +278,9 @@ export class TopicDriver implements TickJob, ChannelTopic {
       case 'gap':
         this.#listener.ongap(effect)
         break
+      case 'equivocation':
+        this.#listener.onequivocation(effect)
+        break
       case 'warning':
         this.#onWarning(effect)
         break
@@ -306,16 +312,20 @@ export class TopicDriver implements TickJob, ChannelTopic {
     this.#publishes.resolve(publish, { incarnation, seq, peers: links })
   }
 
-  #onRefused({ publish, reason }: Extract<TopicEffect, { type: 'refused' }>): void {
-    const { maxWaitingPublishes } = this.#context.limits
-    const error =
-      reason === 'closed'
-        ? closedError('this topic')
-        : new GossipError(
-            'ERR_GOSSIP_FULL',
-            `more messages wait than the links take, limit is ${maxWaitingPublishes} (maxWaitingPublishes)`
-          )
-    this.#publishes.reject(publish, error)
+  #onRefused(effect: Extract<TopicEffect, { type: 'refused' }>): void {
+    const { publish } = effect
+    if (effect.reason === 'closed') {
+      this.#publishes.reject(publish, closedError('this topic'))
+    } else if (effect.reason === 'dropped') {
+      this.#context.stats.unsent++
+      this.#publishes.resolve(publish, { incarnation: '', seq: -1, peers: 0 })
+    } else {
+      const { limit, value } = effect
+      const what = limit === 'maxWaitingPublishes' ? 'messages' : 'bytes'
+      const max = `limit is ${this.#context.limits[limit]} (${limit})`
+      const error = new GossipError('ERR_GOSSIP_FULL', `${value} ${what} would wait for a busy link, ${max}`)
+      this.#publishes.reject(publish, error)
+    }
   }
 
   #onCloseLink({ link, reason, backoffMs }: Extract<TopicEffect, { type: 'closeLink' }>): void {

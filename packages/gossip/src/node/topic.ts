@@ -13,7 +13,6 @@ import type {
   AuthorState,
   Encoding,
   Key,
-  Message,
   Peer,
   Published,
   PublishOptions,
@@ -26,8 +25,8 @@ import { closedError, type GossipContext, warningOf } from './context.js'
 import { MessageMaker } from './delivery.js'
 import { encodingOf } from './encodings.js'
 import { errorOf } from './guard.js'
-import { keyBytes, keyId } from './key-text.js'
-import { checkCount, checkTopicOptions, checkTtl } from './options.js'
+import { keyBytes } from './key-text.js'
+import { checkCount, checkTopicOptions, checkTtl, passedOptions } from './options.js'
 import type { ConnectedPeer } from './peer.js'
 import { Rules } from './rules.js'
 import { MessageQueue, type SubscriptionHost } from './subscription.js'
@@ -90,8 +89,7 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
       asksAuthorize: this.#rules.asksAuthorize,
       asksValidate: this.#rules.asksValidate,
       asksAdmit: this.#rules.asksAdmit,
-      ...(options.ttlMs === undefined ? {} : { ttlMs: options.ttlMs }),
-      ...(options.batchMs === undefined ? {} : { batchMs: options.batchMs })
+      ...passedOptions(options)
     })
     this.discoveryKey = this.#driver.discoveryKey
     parts.ondriver(this.#driver)
@@ -124,8 +122,8 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
    * @param data - Anything the value encoding takes; at most `limits.maxMessageBytes` encoded.
    * @returns Identity of the message, and how many links it went to; 0: kept for the first peer, until its ttl.
    * @throws {GossipError} `ERR_GOSSIP_CLOSED`, `ERR_GOSSIP_TOO_LARGE`, `ERR_GOSSIP_NOT_ENCODABLE`,
-   *   `ERR_GOSSIP_REJECTED` by the topic's own `validate`, `ERR_GOSSIP_FULL`; {RangeError} `ERR_GOSSIP_BAD_OPTION`;
-   *   the signal's reason.
+   *   `ERR_GOSSIP_REJECTED` by the topic's own `validate`, `ERR_GOSSIP_FULL` (option `onFull`); {RangeError}
+   *   `ERR_GOSSIP_BAD_OPTION`; the signal's reason.
    * @example
    * const { seq, peers } = await topic.publish({ text: 'hello' })
    */
@@ -256,31 +254,15 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
   }
 
   async #publishLater(data: T, payload: Uint8Array, options: PublishOptions): Promise<Published> {
-    if (this.#rules.asksValidate) await this.#judgeOwn(data)
+    if (this.#rules.asksValidate) {
+      const { author, clock } = this.#context
+      await this.#rules.judgeOwn(data, { topic: this.name, author, createdAt: clock.nowMs() })
+    }
     const { waitForPeers = 0, signal } = options
     if (this.#peers.size < waitForPeers) await this.#waitForPeers(waitForPeers, signal)
     signal?.throwIfAborted()
     if (this.#isLeaving) throw closedError('this topic')
     return this.#driver.publish(payload, options)
-  }
-
-  /** Own messages are judged before they have a seq. */
-  async #judgeOwn(data: T): Promise<void> {
-    const { author } = this.#context
-    const message: Message<T> = {
-      topic: this.name,
-      author,
-      id: keyId(author),
-      incarnation: '',
-      seq: -1,
-      data,
-      createdAt: this.#context.clock.nowMs(),
-      hops: 0,
-      from: null
-    }
-    const verdict = await this.#rules.judgeInTurn(message)
-    if (verdict === 'accept') return
-    throw new GossipError('ERR_GOSSIP_REJECTED', `validate() of topic ${this.name} answered '${verdict}'`)
   }
 
   #waitForPeers(count: number, signal: PublishOptions['signal']): Promise<void> {
@@ -313,6 +295,7 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
         this.#onlink(peer, isUp)
       },
       ongap: ({ type: _, ...gap }) => this.#emitLater(() => this.#emit('gap', gap)),
+      onequivocation: ({ type: _, ...found }) => this.#emitLater(() => this.#emit('equivocation', found)),
       onwarning: error => this.#warn(error)
     }
   }
