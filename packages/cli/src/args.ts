@@ -83,12 +83,9 @@ function tree() {
     ),
     command(
       'dht',
-      summary('Run a bootstrap node, so that a network without internet finds itself'),
+      summary('Run a bootstrap node, so that processes find each other without the internet'),
       flag('--port <port>', 'UDP port; default 49737; 0: any that is free'),
-      flag(
-        '--host <address>',
-        'IPv4 address that others reach; default: that of this machine on its network'
-      ),
+      flag('--host <address>', 'IPv4 address that others reach; default 127.0.0.1: this machine alone'),
       ...everywhere()
     ),
     command(

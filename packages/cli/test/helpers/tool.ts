@@ -72,7 +72,7 @@ export const run = (...words: string[]): Promise<Ended> => new Tool(...words).en
 
 /** A bootstrap node in a process of its own. */
 export async function startDht(): Promise<{ flags: string[]; tool: Tool }> {
-  const tool = new Tool('dht', '--json', '--host', '127.0.0.1', '--port', '0')
+  const tool = new Tool('dht', '--json', '--port', '0')
   for await (const line of createInterface({ input: tool.process.stdout })) {
     return { flags: ['--bootstrap', JSON.parse(line).bootstrap], tool }
   }
