@@ -177,7 +177,51 @@ declare module 'hyperswarm' {
   }
 }
 
+declare module 'hypercore/lib/merkle-tree.js' {
+  import type { TreeNode, TreeProof } from 'hypercore'
+
+  const merkleTree: {
+    MerkleTree: {
+      verifyFullyRemote(
+        session: object,
+        proof: Omit<TreeProof, 'manifest'>
+      ): { length: number; fork: number; roots: TreeNode[]; hash(): Uint8Array }
+    }
+  }
+  export default merkleTree
+}
+
+declare module 'hypercore/lib/verifier.js' {
+  import type { Manifest } from 'hypercore'
+  export default class Verifier {
+    constructor(manifestHash: Uint8Array, manifest: Manifest)
+    static manifestHash(manifest: Manifest): Uint8Array
+    static encodeManifest(manifest: Manifest): Uint8Array
+    static decodeManifest(manifest: Uint8Array): Manifest
+    verify(batch: object, signature: Uint8Array): boolean
+  }
+}
+
 declare module 'hypercore' {
+  export interface TreeNode {
+    index: number
+    size: number
+    hash: Uint8Array
+  }
+  export interface TreeProof {
+    fork: number
+    block: null
+    hash: null
+    seek: null
+    upgrade: {
+      start: number
+      length: number
+      nodes: TreeNode[]
+      additionalNodes: TreeNode[]
+      signature: Uint8Array
+    }
+    manifest?: Manifest | null
+  }
   export interface Manifest {
     version: number
     signers: { publicKey: Uint8Array; namespace?: Uint8Array }[]
@@ -187,19 +231,31 @@ declare module 'hypercore' {
     static key(manifest: Manifest | Uint8Array, options?: object): Uint8Array
     static discoveryKey(key: Uint8Array): Uint8Array
     constructor(storage: unknown, key?: unknown, options?: object)
-    readonly key: Uint8Array
-    readonly discoveryKey: Uint8Array
-    readonly id: string
+    get key(): Uint8Array
+    get discoveryKey(): Uint8Array
+    get id(): string
     readonly writable: boolean
-    readonly length: number
-    readonly contiguousLength: number
-    readonly byteLength: number
-    readonly fork: number
-    readonly opened: boolean
-    readonly closed: boolean
+    get length(): number
+    get contiguousLength(): number
+    get byteLength(): number
+    get fork(): number
+    opened: boolean
+    closed: boolean
+    get opening(): Promise<void>
+    set opening(opening: Promise<void>)
+    closing: Promise<void> | null
+    readonly exclusive: boolean
+    readonly snapshotted: boolean
+    // biome-ignore lint/suspicious/noExplicitAny: internals; only the files that know Hypercore may touch them
+    state: any
+    _monitorIndex: number
+    readonly _active: boolean
+    _removeSession(): void
+    // biome-ignore lint/suspicious/noExplicitAny: options of every kind
+    _open(storage: unknown, key: unknown, options: any): Promise<void>
     readonly manifest: Manifest | null
-    // biome-ignore lint/suspicious/noExplicitAny: internals; only node/hypercore.ts may touch them
-    readonly core: any
+    // biome-ignore lint/suspicious/noExplicitAny: internals; only the files that know Hypercore may touch them
+    core: any
     // biome-ignore lint/suspicious/noExplicitAny: peers of a foreign class
     readonly peers: any[]
     /** Sessions of this core that one Corestore session made. */
@@ -208,6 +264,12 @@ declare module 'hypercore' {
     readonly activeRequests: unknown[]
     clearRequests(activeRequests: unknown[], error: Error): void
     truncate(newLength?: number, options?: object): Promise<void>
+    commit(session: Hypercore, options?: object): Promise<unknown>
+    /** The block that holds this byte, and where in it; null: not known, with `wait: false`. */
+    seek(bytes: number, options?: object): Promise<[number, number] | null>
+    proof(request: object): Promise<TreeProof>
+    applyProof(proof: object): Promise<boolean>
+    emit(event: string, ...args: unknown[]): boolean
     ready(): Promise<void>
     close(options?: object): Promise<void>
     // biome-ignore lint/suspicious/noExplicitAny: any value of the encoding

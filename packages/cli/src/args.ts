@@ -46,8 +46,14 @@ const everywhere = () => [
   flag('--verbose', 'warnings, and the stack of an error')
 ]
 
+const networked = () => [
+  flag('--private', '<topic> is the 32-byte key of a private topic, hex or z-base-32'),
+  flag('--lan', 'find peers on the local network without a DHT; not available in this version'),
+  flag('--trace', 'say on standard error what happens, event by event; with --json as JSON'),
+  flag('--stats', 'say at the end on standard error, as JSON, what there was to count')
+]
+
 const topic = () => arg('<topic>', 'name of the topic')
-const privately = () => flag('--private', '<topic> is the 32-byte key of a private topic, hex or z-base-32')
 
 function tree() {
   return command(
@@ -59,28 +65,7 @@ function tree() {
     bail(refuse),
     flag('--version', 'print the version'),
     ...everywhere().map(part => part.hide()),
-    command(
-      'publish',
-      summary('Publish text, or each line of standard input'),
-      footer(PUBLISH_HELP),
-      topic(),
-      arg('[text...]', 'the message; without it, each line of standard input is one'),
-      flag('--wait <n>', 'wait for so many peers first; default 1'),
-      flag('--timeout <seconds>', 'give up waiting for peers; default: never'),
-      privately(),
-      ...everywhere(),
-      sloppy({ args: true })
-    ),
-    command(
-      'subscribe',
-      summary('Print the messages of a topic'),
-      footer(SUBSCRIBE_HELP),
-      topic(),
-      flag('--count <n>', 'end after so many messages'),
-      flag('--timeout <seconds>', 'fail when --count is not reached by then'),
-      privately(),
-      ...everywhere()
-    ),
+    ...topicCommands(),
     command(
       'dht',
       summary('Run a bootstrap node, so that processes find each other without the internet'),
@@ -100,6 +85,57 @@ function tree() {
   )
 }
 
+function topicCommands() {
+  return [
+    command(
+      'publish',
+      summary('Publish text, or each line of standard input'),
+      footer(PUBLISH_HELP),
+      topic(),
+      arg('[text...]', 'the message; without it, each line of standard input is one'),
+      flag('--wait <n>', 'wait for so many peers first; default 1'),
+      flag('--timeout <seconds>', 'give up waiting for peers; default: never'),
+      ...networked(),
+      ...everywhere(),
+      sloppy({ args: true })
+    ),
+    command(
+      'subscribe',
+      summary('Print the messages of a topic'),
+      footer(SUBSCRIBE_HELP),
+      topic(),
+      flag('--count <n>', 'end after so many messages'),
+      flag('--timeout <seconds>', 'fail when --count is not reached by then'),
+      flag(
+        '--seed',
+        'print no messages; stay to pass them on and to repair, and say once a minute how it goes'
+      ),
+      ...networked(),
+      ...everywhere()
+    ),
+    command(
+      'chat',
+      summary('Say each line of standard input, and see what others say'),
+      footer(CHAT_HELP),
+      topic(),
+      ...networked(),
+      ...everywhere()
+    ),
+    command(
+      'peers',
+      summary('Show who shares a topic, again and again'),
+      footer(PEERS_HELP),
+      topic(),
+      flag('--once', 'show it once, when --wait peers are there'),
+      flag('--wait <n>', 'with --once: wait for so many peers; default 1'),
+      flag('--timeout <seconds>', 'with --once: fail when they are not there by then; default 10'),
+      flag('--interval <seconds>', 'how often; default 2'),
+      ...networked(),
+      ...everywhere()
+    )
+  ]
+}
+
 const PUBLISH_HELP = `
   A line is published as it is; only its line break (\\n) is taken off, and an empty line is an empty message.
   Text is published as a string, a line that is not UTF-8 as bytes. The command ends when the connected peers
@@ -108,6 +144,18 @@ const PUBLISH_HELP = `
 const SUBSCRIBE_HELP = `
   A string is printed as it is, bytes as they are, anything else as JSON; a line break is added.
   --json prints { topic, author, incarnation, seq, data, createdAt, hops }; bytes as { "base64": "..." }.`
+
+const CHAT_HELP = `
+  Prints "<id> text": the first 8 characters of the author's key, and the message in one line; characters that
+  steer a terminal are shown as \\u{...}. An empty line isn't sent; while nobody is there a line waits for the first
+  who comes. The end of the input leaves the chat. --json prints messages as subscribe does.`
+
+const PEERS_HELP = `
+  One line a peer: the beginning of its connection's key (not an author's), its role (active: messages are spread over
+  it; standby: in reserve), the state of its link, round trip, messages that it brought first, batches of it that were
+  known, bytes waiting for it, and demerit points (negative: useful, 100: refused).
+  --json prints one object each time: { topic, atMs, peers: [{ id, rtt, topics, links, stats }] }.
+  To see peers this process is one for that time.`
 
 /**
  * Reads the words after the program's name.

@@ -15,6 +15,8 @@ import { version } from './version.js'
 const COMMANDS: Record<string, () => Promise<Command>> = {
   publish: async () => (await import('./commands/publish.js')).publish,
   subscribe: async () => (await import('./commands/subscribe.js')).subscribe,
+  chat: async () => (await import('./commands/chat.js')).chat,
+  peers: async () => (await import('./commands/peers.js')).peers,
   dht: async () => (await import('./commands/dht.js')).dht,
   demo: async () => (await import('./commands/demo.js')).demo,
   'demo-member': async () => (await import('./commands/demo-member.js')).demoMember
@@ -39,10 +41,16 @@ async function main(words: string[]): Promise<number> {
   } catch (error) {
     if (shutdown.code !== null) return shutdown.code
     output.error(error)
-    return error instanceof UsageError ? 2 : 1
+    return isWrongUse(error) ? 2 : 1
   } finally {
     shutdown.done()
   }
+}
+
+/** Do the words make no sense, or is a topic, a key or an option wrong that they name? */
+function isWrongUse(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  return error instanceof UsageError || (typeof code === 'string' && code.startsWith('ERR_GOSSIP_BAD_'))
 }
 
 process.exitCode = await main(process.argv.slice(2))

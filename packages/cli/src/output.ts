@@ -52,6 +52,21 @@ export class Output {
     return this.#write(`${typeof value === 'string' ? value : JSON.stringify(value, jsonable)}\n`)
   }
 
+  /** Does a person see standard output as it comes? */
+  get isTerminal(): boolean {
+    return process.stdout.isTTY === true
+  }
+
+  /** On a terminal, takes back the last lines, so that others can stand there. Elsewhere they stay. */
+  async erase(lines: number): Promise<void> {
+    if (this.isTerminal) await this.#write(`\x1b[${lines}A\x1b[J`)
+  }
+
+  /** Prints a line that a flag asked for, on standard error; `--quiet` or not. */
+  extra(line: string): void {
+    process.stderr.write(`${line}\n`)
+  }
+
   /** Tells a person what is going on. */
   note(text: string): void {
     if (!this.#quiet) process.stderr.write(`${text}\n`)

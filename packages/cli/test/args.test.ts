@@ -47,7 +47,7 @@ test('wrong usage is refused, each in one line', t => {
 
 test('help is text, with the commands that exist and none that is hidden', t => {
   const { help } = parse(['--help'])
-  for (const command of ['publish', 'subscribe', 'dht', 'demo'])
+  for (const command of ['publish', 'subscribe', 'chat', 'peers', 'dht', 'demo'])
     t.regex(help ?? '', new RegExp(`^ +${command} `, 'm'))
   t.notRegex(help ?? '', /demo-member/)
   t.regex(parse(['publish', '--help']).help ?? '', /--wait <n>/)

@@ -4,12 +4,13 @@
 
 export { Digest } from './core/digest.js'
 export * from './core/digest-types.js'
-export { FactSet, type FeedRow, slotOf } from './core/fact-set.js'
+export { type Clearing, FactSet, type FeedRow, slotOf } from './core/fact-set.js'
 export {
   GateCore,
   type GateEffect,
   type GateInput,
   type GateLimits,
+  type GatePorts,
   type GateState
 } from './core/gate.js'
 export {
@@ -20,5 +21,17 @@ export {
   progressOf,
   SyncGoal
 } from './core/progress.js'
+export {
+  RecoveryCore,
+  type RecoveryEffect,
+  type RecoveryInput,
+  type RecoveryLimits,
+  type Replica,
+  type Suspicion,
+  suspicionOf,
+  type WriterStart,
+  type WriterState
+} from './core/recovery.js'
 export * from './core/rows.js'
 export * from './facts.js'
+export type { Position, WriterRecord } from './writer-record.js'

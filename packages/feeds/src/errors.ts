@@ -16,11 +16,14 @@ export type FeedsErrorCode =
   | 'ERR_FEEDS_BAD_META' // meta that can't be kept as it is, or is over maxMetaBytes; a TypeError or RangeError
   | 'ERR_FEEDS_BAD_OPTION' // an option of the wrong type or out of its range; a TypeError or RangeError
   | 'ERR_FEEDS_BAD_STREAM' // replicate() got no usable stream; a TypeError
-  | 'ERR_FEEDS_UNSUPPORTED' // the option is part of the format, but this release doesn't enforce it
   | 'ERR_FEEDS_CLOSED' // used after close()
   | 'ERR_FEEDS_NOT_READY' // a value that is known only after ready()
   | 'ERR_FEEDS_NOT_AUTHORIZED' // the feed isn't in the set, or was revoked
-  | 'ERR_FEEDS_SET_FULL' // authorizing one more feed would pass maxFeeds
+  | 'ERR_FEEDS_SET_FULL' // one more feed would pass maxFeeds, or one more denied one maxUnknownTombstones
+  | 'ERR_FEEDS_RECOVERING' // the writer may have been rolled back: no append until a peer has shown what is missing
+  | 'ERR_FEEDS_ROTATED' // the writer was given up: writer() has the successor
+  | 'ERR_FEEDS_QUOTA' // a block that isn't here, behind what may be fetched of its feed
+  | 'ERR_FEEDS_BAD_PROOF' // quarantine() of something that proves no fork
   | 'ERR_FEEDS_EMPTY' // freeze() of a feed without a block
   | 'ERR_FEEDS_BAD_CURSOR' // a cursor that this package didn't make
   | 'ERR_FEEDS_TIMEOUT' // waited longer than asked for
@@ -32,6 +35,7 @@ export type FeedsWarningCode =
   | 'WARN_FEEDS_STUCK' // a feed could not be closed in time, so its connection was destroyed
   | 'WARN_FEEDS_PEER' // a peer asks for far more feeds than an honest one; it is refused without a look
   | 'WARN_FEEDS_OPEN' // an authorized feed could not be opened or attached
+  | 'WARN_FEEDS_QUOTA' // a feed is larger than what may be fetched of it; told once for each feed and run
 
 /** An error of this package. */
 export class FeedsError extends Error {

@@ -7,10 +7,13 @@
  *   fact    kind (u8) | length (uint) | bytes
  *
  * Integers are little-endian, `uint` is that of compact-encoding. Decoders never throw. A fact of an unknown kind is
- * skipped, so that an older release reads what a newer one wrote. The crc (RFC 3720, appendix B.4) finds accidents, not forgery.
+ * skipped, so that an older release reads what a newer one wrote.
  */
 import b4a from 'b4a'
 import c from 'compact-encoding'
+import { crc32c, encodeFields, viewOf } from './encoding.js'
+
+export { crc32c } from './encoding.js'
 
 const MAGIC = b4a.from('HSFACTS1')
 /** Bytes before the first entry. */
@@ -26,7 +29,10 @@ export const FACT_KINDS = Object.freeze({
   deny: 3,
   quarantine: 4,
   meta: 5,
-  bulkEnd: 6
+  bulkEnd: 6,
+  rotation: 7,
+  cleared: 8,
+  compacted: 9
 })
 
 /** How a feed's blocks are fetched: 0 all of them, 1 only what is asked for. */
@@ -52,6 +58,10 @@ export interface AuthorizeFact {
   policy: DownloadPolicy
   /** Digest of what led to it, 0 or 32 bytes. */
   evidence: Uint8Array
+  /** Bytes of blocks that may be fetched; default 0: as many as the set allows. */
+  maxBytes?: number
+  /** Blocks from this length on are invalid; default null: all are valid. */
+  until?: number | null
 }
 
 /** This node denies a feed; it names the feed by its keyed hash, so that the log of tombstones tells no feed key. */
@@ -80,6 +90,8 @@ export interface QuarantineFact {
   length: number
   /** At most maxForkProofBytes; may be empty. */
   proof: Uint8Array
+  /** Blocks that are the same under both signatures, as far as that is known; default 0. */
+  common?: number
 }
 
 /** What the owner notes about a feed; `origin` is the full writer name of a local writer, else empty. */
@@ -100,8 +112,51 @@ export interface BulkEndFact {
   kind: 'bulk-end'
 }
 
+/** A writer was given up for a successor. */
+export interface RotationFact {
+  /** Number 7 on disk. */
+  kind: 'rotation'
+  /** Key of the feed that takes no more appends, 32 bytes. */
+  from: Uint8Array
+  /** Key of its successor, 32 bytes. */
+  to: Uint8Array
+  /** Blocks of the old feed that are good. */
+  length: number
+}
+
+/** Blocks that facts invalidated were deleted from the disk. */
+export interface ClearedFact {
+  /** Number 8 on disk. */
+  kind: 'cleared'
+  /** 32 bytes. */
+  feedId: Uint8Array
+  /** Greatest version of the facts because of which that was done. */
+  version: number
+  /** The first block that was deleted. */
+  from: number
+}
+
+/** The log was written anew: what follows stands for all that was logged before. */
+export interface CompactedFact {
+  /** Number 9 on disk. */
+  kind: 'compacted'
+  /** Facts that were ever logged before. */
+  facts: number
+  /** So many facts follow that are not new. */
+  kept: number
+}
+
 /** What an entry of the log holds: one thing that is true from now on, and that merges with what others say. */
-export type Fact = RecordFact | AuthorizeFact | DenyFact | QuarantineFact | MetaFact | BulkEndFact
+export type Fact =
+  | RecordFact
+  | AuthorizeFact
+  | DenyFact
+  | QuarantineFact
+  | MetaFact
+  | BulkEndFact
+  | RotationFact
+  | ClearedFact
+  | CompactedFact
 
 /** A decoded entry, and where each fact's bytes lie in it. */
 export interface Entry {
@@ -114,37 +169,12 @@ export interface Entry {
 /** Decoded, or why not. */
 export type Decoded<T> = { ok: true; value: T } | { ok: false; reason: string }
 
-const TABLE = makeTable()
-
-function makeTable(): Uint32Array {
-  const table = new Uint32Array(256)
-  for (let n = 0; n < 256; n++) {
-    let crc = n
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
-    table[n] = crc >>> 0
-  }
-  return table
-}
-
-/** CRC-32C (Castagnoli) of `bytes`, as an unsigned 32-bit number. */
-export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff
-  for (let i = 0; i < bytes.byteLength; i++) {
-    crc = (TABLE[(crc ^ (bytes[i] as number)) & 0xff] as number) ^ (crc >>> 8)
-  }
-  return (crc ^ 0xffffffff) >>> 0
-}
-
-function view(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
 /** The header of the log of the set with this id (32 bytes). */
 export function encodeHeader(setId: Uint8Array): Uint8Array {
   const header = b4a.alloc(HEADER_BYTES)
   header.set(MAGIC, 0)
   header.set(setId, MAGIC.byteLength)
-  view(header).setUint32(40, crc32c(header.subarray(0, 40)), true)
+  viewOf(header).setUint32(40, crc32c(header.subarray(0, 40)), true)
   return header
 }
 
@@ -152,7 +182,7 @@ export function encodeHeader(setId: Uint8Array): Uint8Array {
 export function decodeHeader(bytes: Uint8Array): Decoded<Uint8Array> {
   if (bytes.byteLength < HEADER_BYTES) return { ok: false, reason: 'header is cut off' }
   if (!b4a.equals(bytes.subarray(0, 8), MAGIC)) return { ok: false, reason: 'magic is wrong' }
-  const crc = view(bytes).getUint32(40, true)
+  const crc = viewOf(bytes).getUint32(40, true)
   if (crc !== crc32c(bytes.subarray(0, 40))) return { ok: false, reason: 'header checksum is wrong' }
   return { ok: true, value: bytes.slice(8, 40) }
 }
@@ -166,44 +196,61 @@ function encodeBody(fact: Fact): Uint8Array {
     case 'bulk-end':
       return state.buffer
     case 'authorize':
-      return write(encode => {
+      return encodeFields(encode => {
         encode(c.fixed32, fact.key)
         encode(c.uint, fact.version)
         encode(c.uint8, fact.policy)
         encode(c.buffer, fact.evidence)
+        const { maxBytes, until } = fact
+        // Fields that came later are left out with their defaults, so that an older release reads the rest.
+        if (maxBytes === undefined && until === undefined) return
+        encode(c.uint, maxBytes ?? 0)
+        encode(c.uint, optional(until))
       })
     case 'deny':
-      return write(encode => {
+      return encodeFields(encode => {
         encode(c.fixed32, fact.feedId)
         encode(c.uint, fact.version)
-        encode(c.uint, fact.cutoff === null ? 0 : fact.cutoff + 1)
+        encode(c.uint, optional(fact.cutoff))
         encode(c.uint8, fact.purge ? 1 : 0)
       })
     case 'quarantine':
-      return write(encode => {
+      return encodeFields(encode => {
         encode(c.fixed32, fact.feedId)
         encode(c.uint, fact.fork)
         encode(c.uint, fact.length)
         encode(c.buffer, fact.proof)
+        if (fact.common !== undefined) encode(c.uint, fact.common)
       })
     case 'meta':
-      return write(encode => {
+      return encodeFields(encode => {
         encode(c.fixed32, fact.key)
         encode(c.buffer, fact.origin)
         encode(c.buffer, fact.meta)
       })
+    case 'rotation':
+      return encodeFields(encode => {
+        encode(c.fixed32, fact.from)
+        encode(c.fixed32, fact.to)
+        encode(c.uint, fact.length)
+      })
+    case 'cleared':
+      return encodeFields(encode => {
+        encode(c.fixed32, fact.feedId)
+        encode(c.uint, fact.version)
+        encode(c.uint, fact.from)
+      })
+    case 'compacted':
+      return encodeFields(encode => {
+        encode(c.uint, fact.facts)
+        encode(c.uint, fact.kept)
+      })
   }
 }
 
-type Encode = <V>(encoding: c.Encoder<V>, value: V) => void
-
-/** Runs `fill` twice: to count the bytes, and to write them. */
-function write(fill: (encode: Encode) => void): Uint8Array {
-  const state = { start: 0, end: 0, buffer: null as Uint8Array | null }
-  fill((encoding, value) => encoding.preencode(state as never, value))
-  state.buffer = b4a.alloc(state.end)
-  fill((encoding, value) => encoding.encode(state as never, value))
-  return state.buffer
+/** One number for "none" and for each value. */
+function optional(value: number | null | undefined): number {
+  return value === null || value === undefined ? 0 : value + 1
 }
 
 function kindOf(fact: Fact): number {
@@ -213,7 +260,7 @@ function kindOf(fact: Fact): number {
 /** One fact with its kind and length; entries are made of these. */
 export function encodeFact(fact: Fact): Uint8Array {
   const body = encodeBody(fact)
-  return write(encode => {
+  return encodeFields(encode => {
     encode(c.uint8, kindOf(fact))
     encode(c.buffer, body)
   })
@@ -224,7 +271,7 @@ export function encodeEntry(sequence: number, facts: readonly Uint8Array[]): Uin
   let size = SEQUENCE_BYTES
   for (const fact of facts) size += fact.byteLength
   const entry = b4a.alloc(ENTRY_HEAD_BYTES + size)
-  const data = view(entry)
+  const data = viewOf(entry)
   data.setUint32(0, size, true)
   data.setBigUint64(ENTRY_HEAD_BYTES, BigInt(sequence), true)
   let at = ENTRY_HEAD_BYTES + SEQUENCE_BYTES
@@ -239,7 +286,7 @@ export function encodeEntry(sequence: number, facts: readonly Uint8Array[]): Uin
 /** Bytes of the entry that starts at `at`, if a whole one with a right checksum starts there; else 0. */
 export function entryBytesAt(log: Uint8Array, at: number, maxEntryBytes: number): number {
   if (log.byteLength - at < ENTRY_HEAD_BYTES + SEQUENCE_BYTES) return 0
-  const data = view(log)
+  const data = viewOf(log)
   const size = data.getUint32(at, true)
   if (size < SEQUENCE_BYTES || size > maxEntryBytes) return 0
   const end = at + ENTRY_HEAD_BYTES + size
@@ -250,12 +297,13 @@ export function entryBytesAt(log: Uint8Array, at: number, maxEntryBytes: number)
 
 /** Sequence of the entry at `at`, unchecked; -1 if it is no safe integer. */
 export function sequenceAt(log: Uint8Array, at: number): number {
-  const sequence = view(log).getBigUint64(at + ENTRY_HEAD_BYTES, true)
+  const sequence = viewOf(log).getBigUint64(at + ENTRY_HEAD_BYTES, true)
   return sequence > BigInt(Number.MAX_SAFE_INTEGER) ? -1 : Number(sequence)
 }
 
 /** The facts of a whole entry. */
 export function decodeEntry(entry: Uint8Array): Decoded<Entry> {
+  if (entry.byteLength < ENTRY_HEAD_BYTES + SEQUENCE_BYTES) return { ok: false, reason: 'entry is cut off' }
   const facts: Entry['facts'] = []
   const state = { start: ENTRY_HEAD_BYTES + SEQUENCE_BYTES, end: entry.byteLength, buffer: entry }
   try {
@@ -286,9 +334,15 @@ export function decodeFact(bytes: Uint8Array): Decoded<Fact> {
 
 /** Throws on malformed bytes (its callers catch); null for an unknown kind. */
 function decodeBody(kind: number, body: Uint8Array): Fact | null {
-  const state = { start: 0, end: body.byteLength, buffer: body } as never
+  const fields = { start: 0, end: body.byteLength, buffer: body }
+  const state = fields as never
+  const isAtEnd = () => fields.start >= fields.end
   const bytes = () => b4a.from(c.buffer.decode(state) ?? b4a.alloc(0))
   const key = () => b4a.from(c.fixed32.decode(state))
+  const orNull = (): number | null => {
+    const value = c.uint.decode(state)
+    return value === 0 ? null : value - 1
+  }
   switch (kind) {
     case FACT_KINDS.record:
       return { kind: 'record', record: b4a.from(body) }
@@ -298,20 +352,12 @@ function decodeBody(kind: number, body: Uint8Array): Fact | null {
         key: key(),
         version: c.uint.decode(state),
         policy: c.uint8.decode(state) === 1 ? 1 : 0,
-        evidence: bytes()
+        evidence: bytes(),
+        ...(isAtEnd() ? {} : { maxBytes: c.uint.decode(state), until: orNull() })
       }
     case FACT_KINDS.deny: {
-      const feedId = key()
-      const version = c.uint.decode(state)
-      const cutoff = c.uint.decode(state)
-      const flags = c.uint8.decode(state)
-      return {
-        kind: 'deny',
-        feedId,
-        version,
-        cutoff: cutoff === 0 ? null : cutoff - 1,
-        purge: (flags & 1) === 1
-      }
+      const [feedId, version, cutoff] = [key(), c.uint.decode(state), orNull()]
+      return { kind: 'deny', feedId, version, cutoff, purge: (c.uint8.decode(state) & 1) === 1 }
     }
     case FACT_KINDS.quarantine:
       return {
@@ -319,12 +365,19 @@ function decodeBody(kind: number, body: Uint8Array): Fact | null {
         feedId: key(),
         fork: c.uint.decode(state),
         length: c.uint.decode(state),
-        proof: bytes()
+        proof: bytes(),
+        ...(isAtEnd() ? {} : { common: c.uint.decode(state) })
       }
     case FACT_KINDS.meta:
       return { kind: 'meta', key: key(), origin: bytes(), meta: bytes() }
     case FACT_KINDS.bulkEnd:
       return { kind: 'bulk-end' }
+    case FACT_KINDS.rotation:
+      return { kind: 'rotation', from: key(), to: key(), length: c.uint.decode(state) }
+    case FACT_KINDS.cleared:
+      return { kind: 'cleared', feedId: key(), version: c.uint.decode(state), from: c.uint.decode(state) }
+    case FACT_KINDS.compacted:
+      return { kind: 'compacted', facts: c.uint.decode(state), kept: c.uint.decode(state) }
     default:
       return null
   }

@@ -39,6 +39,16 @@ export interface FeedGetOptions {
   valueEncoding?: FeedEncoding
 }
 
+/** Options of a feed's append(); Hypercore's own are passed on. */
+export interface FeedAppendOptions {
+  /** Resolve only when it survives a power cut; those that wait share one sync. Default false: it survives a crash. */
+  durable?: boolean
+  /** While the writer recovers: wait for it instead of rejecting `ERR_FEEDS_RECOVERING`. Default false. */
+  wait?: boolean
+  /** Sign with this key pair instead of the set's. */
+  keyPair?: KeyPair
+}
+
 /**
  * A feed of the set: a Hypercore session, described as far as this package promises it.
  *
@@ -73,8 +83,11 @@ export interface Feed<T = unknown> {
   ready(): Promise<void>
   /** Ends this session; the feed stays in the set, and the next get(key) gives a new session. */
   close(): Promise<void>
-  /** Adds one block, or several in one step, at the end; resolves with the new lengths. Not yet safe from a power cut: flush(). */
-  append(blocks: T | readonly T[], options?: object): Promise<{ length: number; byteLength: number }>
+  /** Adds one block, or several in one step, at the end; resolves with the new lengths. @see FeedAppendOptions */
+  append(
+    blocks: T | readonly T[],
+    options?: FeedAppendOptions
+  ): Promise<{ length: number; byteLength: number }>
   /** The block at `index`, null only with `wait: false`. */
   get(index: number, options?: FeedGetOptions): Promise<T>
   /** Are all blocks from `start` to before `end` here? Default end: `start + 1`. */
@@ -151,6 +164,15 @@ export interface FeedSetOptions {
   valueEncoding?: FeedEncoding
   /** Feeds that may be authorized at once. Default 4,096, at most 1,000,000. */
   maxFeeds?: number
+  /** Bytes of blocks that are fetched of one feed. Default 1 GiB. */
+  maxBytesPerFeed?: number
+  /** Feeds that are open at once because of peers. Default 1,024. */
+  maxOpen?: number
+  /**
+   * When a writer waits for a peer before its first append: 'auto' (default) if it may have been rolled back, as far as that
+   * can be seen here; 'always' in every process. A snapshot of a whole machine can't be seen: use 'always' on such machines.
+   */
+  gate?: 'auto' | 'always'
   /** Overrides single bounds. */
   limits?: Partial<FeedsLimits>
 }
@@ -169,13 +191,20 @@ export interface AuthorizeExtra {
   record?: Uint8Array
   /** 'all' (default): fetch every block. 'sparse': only what is asked for. */
   download?: 'all' | 'sparse'
+  /** Bytes of blocks that are fetched at most, if that is less than `maxBytesPerFeed`. */
+  maxBytes?: number
+  /** Blocks from this length on are invalid, as after revoke() with `cutoff`; the others are replicated. */
+  until?: number
 }
 
 /** Options of revoke(). */
 export interface RevokeOptions {
   /** Delete the blocks that are here. Default false: they stay readable. */
   purge?: boolean
-  /** Blocks from this length on are invalid. Not enforced by this release: rejects `ERR_FEEDS_UNSUPPORTED`. */
+  /**
+   * Blocks from this length on are invalid: they are hidden at once and deleted. The lowest one counts, until authorize()
+   * with a higher version lifts it.
+   */
   cutoff?: number
   /** Told by the 'revoke' event; not stored. */
   reason?: string
@@ -230,6 +259,26 @@ export interface FeedSession<T = unknown> {
   close(): Promise<void>
 }
 
+/** For protocols on top of a set: opaque records in the set's log. */
+export interface SetRecords {
+  /** In the order in which they were logged. */
+  list(): Iterable<Uint8Array>
+  /** Resolves when they are on the disk. */
+  append(records: readonly Uint8Array[]): Promise<void>
+  /** Forgets those for which `keep` is false; they go from the disk when the log is written anew. */
+  retain(keep: (record: Uint8Array) => boolean): void
+}
+
+/** How far a feed goes. */
+export interface FeedLengths {
+  /** Hypercore's counter of truncations. */
+  fork: number
+  /** Signed length that we know. */
+  length: number
+  /** Blocks from the first one on that are here without a hole. */
+  complete: number
+}
+
 /** What is known about the replication of a feed. */
 export interface FeedProgress {
   /** 32 bytes. */
@@ -238,9 +287,10 @@ export interface FeedProgress {
   id: string
   /**
    * 'waiting': blocks are missing and no peer has them now; 'downloading': a peer has more than we; 'complete': nothing
-   * is missing; 'sparse': only what is asked for is fetched; 'forked': signed twice, never asked for again.
+   * is missing; 'sparse': only what is asked for is fetched; 'quota': it is larger than what may be fetched of it;
+   * 'recovering': a writer of ours that may have been rolled back; 'forked': signed twice, never asked for again.
    */
-  state: 'waiting' | 'downloading' | 'complete' | 'sparse' | 'forked'
+  state: 'waiting' | 'downloading' | 'complete' | 'sparse' | 'quota' | 'recovering' | 'forked'
   /** Signed length that we know. */
   length: number
   /** Blocks from the first one on that are here without a hole. */
@@ -284,6 +334,22 @@ export interface ForkProof {
   length: number
   /** Hypercore's fork counter of the conflicting one. */
   fork: number
+  /** Blocks that are the same under both; what is behind them is hidden. */
+  common: number
+  /** For others: quarantine() and verifyForkProof() take it. Null if it is not known any more, or never was. */
+  proof: Uint8Array | null
+}
+
+/** A writer that was given up, because its storage may have lost blocks that others have, or because it forked. */
+export interface Rotation {
+  /** Name of the writer. */
+  name: string
+  /** Key of the feed that takes no more appends, 32 bytes. It stays in the set. */
+  from: Uint8Array
+  /** Key of its successor, 32 bytes. */
+  to: Uint8Array
+  /** Blocks of the old feed that are good. */
+  length: number
 }
 
 /** Events of a set. */
@@ -298,6 +364,13 @@ export interface FeedSetEvents<T = unknown> {
   progress: (progress: FeedProgress) => void
   /** A feed was signed twice for one length. */
   fork: (proof: ForkProof) => void
+  /**
+   * A writer of ours may have been rolled back, or a peer shows more of it than we have: until it has caught up, its appends
+   * reject `ERR_FEEDS_RECOVERING`, or wait with `{ wait: true }`.
+   */
+  recovering: (feed: Feed<T>) => void
+  /** A writer of ours was given up; writer() has its successor from now on. */
+  rotate: (rotation: Rotation) => void
   /** Trouble that the set survives; `code` begins with 'WARN_FEEDS_', or is that of a failed job. */
   warning: (error: FeedsError) => void
   /** All is closed. The error if the set ended by itself, null after close(). The last event. */

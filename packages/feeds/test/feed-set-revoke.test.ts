@@ -63,11 +63,6 @@ test('a revoke that comes while a revival is being written wins, too', async t =
   t.false((await openSet(t, folder)).has(key))
 })
 
-test('a cutoff is refused, since it is not enforced', async t => {
-  const set = await makeSet(t)
-  await t.throwsAsync(set.revoke(b4a.alloc(32, 5), { cutoff: 3 }), { code: 'ERR_FEEDS_UNSUPPORTED' })
-})
-
 test('a revoked writer keeps its blocks readable, appends nothing, and is not revived by its name', async t => {
   const set = await makeSet(t)
   const writer = await set.writer('log')

@@ -4,7 +4,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FeedsError } from '@hearsay/feeds'
-import { FeedSet, feedKeyOf, feedKeyOfNamespace, fullWriterName } from '@hearsay/feeds'
+import { FeedSet, feedKeyOf, fullWriterName } from '@hearsay/feeds'
 import test from 'ava'
 import b4a from 'b4a'
 import Corestore from 'corestore'
@@ -459,33 +459,4 @@ test('a sparse feed fetches only what is asked for, and is no part of a goal', a
   await bob.synced()
   t.is(bob.progress()[0]?.state, 'sparse')
   t.false(await feed.has(3))
-})
-
-test('a feed that was signed twice is closed, told once, and stays quarantined after a restart', async t => {
-  const keyPair = keyPairOf(9)
-  const manifest = { version: 1, signers: [{ publicKey: keyPair.publicKey, namespace: b4a.alloc(32, 1) }] }
-  const key = feedKeyOfNamespace(keyPair.publicKey, b4a.alloc(32, 1))
-  const folder = await temporaryFolder(t)
-  const set = await openSet(t, folder)
-  const feed = await set.authorize(key)
-  const forks: unknown[] = []
-  set.on('fork', fork => forks.push(fork))
-  for (const [text, count] of [
-    ['one', 3],
-    ['two', 2]
-  ] as const) {
-    const store = await makeStore(t)
-    const core = store.get({ keyPair, manifest })
-    for (let i = 0; i < count; i++) await core.append(b4a.from(`${text} ${i}`))
-    const [left, right] = connectionPair(t)
-    set.replicate(left)
-    core.replicate(right)
-    if (text === 'one') await until(() => feed.contiguousLength === count)
-  }
-  await until(() => forks.length > 0)
-  t.deepEqual(forks, [{ key, length: 2, fork: 0 }])
-  t.false(set.has(key))
-  await t.throwsAsync(set.authorize(key), { code: 'ERR_FEEDS_NOT_AUTHORIZED' })
-  await set.close()
-  t.false((await openSet(t, folder)).has(key))
 })

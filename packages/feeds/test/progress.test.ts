@@ -18,8 +18,11 @@ const feed = (change: Partial<FeedStatus> = {}): FeedStatus => ({
   key: b4a.alloc(32),
   length: 10,
   complete: 10,
+  cutoff: null,
   isSparse: false,
   isForked: false,
+  isOverQuota: false,
+  isRecovering: false,
   isSettled: true,
   peers: [peer()],
   ...change
@@ -61,6 +64,17 @@ test('a claim of a peer that left falls to what the others claim', t => {
   t.is(goal.missing([feed({ complete: 3, peers: [near, peer()] })]).ours, 7)
   t.is(goal.missing([feed({ complete: 3, peers: [near] })]).ours, 2)
   t.is(goal.missing([feed({ complete: 3, peers: [] })]).ours, 0)
+})
+
+test('what is behind a cutoff, or over a quota, is not missing, and a writer that recovers is not waited for', t => {
+  const lacking = { complete: 4, peers: [peer({ isDownloading: false })] }
+  for (const change of [{ cutoff: 4 }, { isOverQuota: true }, { isRecovering: true }]) {
+    const goal = SyncGoal.freeze([feed({ ...lacking, ...change })]) as SyncGoal
+    t.is(goal.missing([feed({ ...lacking, ...change })]).ours, 0)
+  }
+  t.is(progressOf(feed({ ...lacking, cutoff: 4 })).state, 'complete')
+  t.is(progressOf(feed({ ...lacking, isOverQuota: true })).state, 'quota')
+  t.is(progressOf(feed({ ...lacking, isRecovering: true })).state, 'recovering')
 })
 
 test('a sparse, a forked and a revoked feed hold no goal up', t => {

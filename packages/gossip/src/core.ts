@@ -33,13 +33,15 @@ export {
   ownHello,
   verifyHello
 } from './core/hello.js'
+export type { LinkState } from './core/inspect.js'
+export { Intake } from './core/intake.js'
 export * from './core/keys.js'
 export type { Link } from './core/link.js'
 export type { TopicCounters } from './core/outbox.js'
 export type { Result } from './core/result.js'
 export { type Arrival, Flood, type Spread, type SpreadFrame } from './core/spread.js'
 export { SubscriberBuffer } from './core/subscriber.js'
-export { type LinkState, TopicCore } from './core/topic-core.js'
+export { TopicCore } from './core/topic-core.js'
 export type * from './core/types.js'
 export { SEND_BULK, SEND_CONTROL, SEND_FORWARD, SEND_OWN } from './core/types.js'
 export { VerifyBudget } from './core/verify-budget.js'

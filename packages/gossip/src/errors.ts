@@ -28,6 +28,7 @@ export type GossipWarningCode =
   | 'WARN_GOSSIP_CLOCK' // the wall clock jumped, or differs from the peers' clocks
   | 'WARN_GOSSIP_CLONE' // somebody signs with our key and incarnation
   | 'WARN_GOSSIP_RULE_THREW' // validate(), authorize() or admit() threw, or its answer came too late
+  | 'WARN_GOSSIP_TRACE_THREW' // the option trace threw; told once, it goes on being called
 
 /** An error of this package. */
 export class GossipError extends Error {

@@ -22,8 +22,14 @@ export { LIMITS } from './limits.js'
 export { encodingOf } from './node/encodings.js'
 export { Gossip } from './node/gossip.js'
 export { keyBytes, keyId } from './node/key-text.js'
+export type {
+  PrometheusClient,
+  PrometheusCounter,
+  PrometheusGauge,
+  PrometheusMetricOptions
+} from './node/prometheus.js'
 export { createKeyPair, cryptoFor } from './node/sodium.js'
-export type { PrometheusClient, PrometheusGauge, Stats } from './node/stats.js'
+export type { Stats } from './node/stats.js'
 export { Topic } from './node/topic.js'
 export type * from './types.js'
 

@@ -50,6 +50,10 @@ export interface NetworkLike {
   readonly destroyed: boolean
   readonly dht: DhtLike
   join(topic: Uint8Array, options?: { server?: boolean; client?: boolean }): DiscoveryLike
+  /** Dials a peer by its Noise key, again and again until `leavePeer`. Used on networks of our own. */
+  joinPeer?(publicKey: Uint8Array): unknown
+  /** Ends that; a connection stays open. */
+  leavePeer?(publicKey: Uint8Array): unknown
   /** Resolves when pending lookups and dials have ended, one way or the other. */
   flush(): Promise<unknown>
   suspend(): Promise<unknown>

@@ -1,13 +1,16 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Public types of this package: what applications see of topics, messages and peers.
  *
  * Own structural interfaces stand for foreign classes (Protomux, Noise streams, Hyperswarm), so that no untyped
  * module is ever part of our declarations.
  */
-import type { EquivocationEvidence, OnFull, Verdict } from './core/types.js'
+import type { EquivocationEvidence, IsolationReason, OnFull, Verdict } from './core/types.js'
+import type { PeerJson, PeerLinkState, PeerStats, TopicTraceEvent } from './inspection.js'
 import type { Limits } from './limits.js'
 
-export type { EquivocationEvidence, OnFull, SignedStatement, Verdict } from './core/types.js'
+export type { EquivocationEvidence, IsolationReason, OnFull, SignedStatement, Verdict } from './core/types.js'
+export type * from './inspection.js'
 export type { Limits } from './limits.js'
 
 /** An Ed25519 key pair: `publicKey` 32 bytes, `secretKey` 64 bytes (libsodium's form). */
@@ -23,7 +26,7 @@ export type Key = Uint8Array | string
 export interface Logger {
   /** Links that come and go. */
   debug?(fields: object, message?: string): void
-  /** Not called by this release. */
+  /** A topic is cut off from others, or is so no longer. */
   info?(fields: object, message?: string): void
   /** Each warning, with the error as `fields.err`; also those that the 'warning' event leaves out when there are too many. */
   warn?(fields: object, message?: string): void
@@ -175,12 +178,18 @@ export interface Subscription<T = unknown> extends AsyncIterableIterator<Message
   readonly dropped: number
   /** Messages waiting for the reader. */
   readonly pending: number
+  /** Messages that came after `ordered` had gone on without them; not delivered, and not in `dropped`. */
+  readonly late: number
   /** Ranges lost so far (bounded; see `LagRange.exact`). */
   readonly lags: readonly LagRange[]
   /** Takes nothing new, but delivers what is queued; then the iteration ends. */
   drain(): void
   /** Ends it at once; what is queued is gone. Called by `break`, too. */
   return(): Promise<IteratorResult<Message<T>, undefined>>
+  /** The same as `return()`. */
+  close(): Promise<void>
+  /** The same as `return()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 /** An author signed two different batches for one seq. The one that came first was delivered, the other wasn't. */
@@ -208,9 +217,21 @@ export interface TopicEvents<T = unknown> {
   disconnected: () => void
   'peer-add': (peer: Peer) => void
   'peer-remove': (peer: Peer) => void
+  /**
+   * Nothing reaches us although it should: standbys are being asked for help. 'no-links' and 'no-active-links': for 1 s;
+   * 'no-progress': for 10 s nothing came, while others told that there is something.
+   */
+  isolated: (reason: IsolationReason) => void
+  /** Over with it. */
+  rejoined: () => void
+  /**
+   * A peer told of another one of this topic that we have no link with, by its Noise key (32 bytes): dial it, if you can.
+   * Nobody proved that it exists. `Swarm` does that by itself, on a Hyperswarm of its own.
+   */
+  hint: (peerKey: Uint8Array) => void
   /** A subscription of this topic lost messages because its reader was slow. */
   lag: (range: LagRange) => void
-  /** The network lost messages for good. */
+  /** The network lost messages for good, or an `ordered` subscription went on without them. */
   gap: (range: GapRange) => void
   /** An author signed two different things for one seq; needs the option `detectEquivocation`. */
   equivocation: (equivocation: Equivocation) => void
@@ -220,89 +241,26 @@ export interface TopicEvents<T = unknown> {
   close: (error?: Error) => void
 }
 
-/** Counters of a peer. */
-export interface PeerStats {
-  /** Frames that came from it, of all topics; also those that were then dropped. */
-  framesIn: number
-  /** Frames written to it. */
-  framesOut: number
-  /** Bytes of `framesIn`, before encryption. */
-  bytesIn: number
-  /** Bytes of `framesOut`, before encryption. */
-  bytesOut: number
-  /** Messages that this peer brought first. */
-  delivered: number
-  /** Batches of it that were known already. */
-  duplicates: number
-  /** Bytes waiting in our queue for it. */
-  queuedBytes: number
-  /** Input of it that wasn't delivered, by reason. */
-  drops: Readonly<Record<string, number>>
-}
-
 /** The process at the other end of a connection. */
 export interface Peer {
-  /** Its Noise public key, 32 bytes. Not an author key. */
+  /** Its Noise public key, 32 bytes; empty until the handshake is done. Not an author key. */
   readonly remotePublicKey: Uint8Array
+  /** `remotePublicKey` as z-base-32. */
+  readonly id: string
   /** Round trip in ms, smoothed; 0 until it is known. */
   readonly rtt: number
   /** Names of the topics shared with it. */
   readonly topics: ReadonlySet<string>
   /** Live: read again, it has grown. */
   readonly stats: PeerStats
+  /** Its links, one per shared topic and connection, as of now. */
+  readonly links: readonly PeerLinkState[]
   /** Is the link of this topic used for spreading, or kept in reserve? */
   role(topic: string): 'active' | 'standby' | null
   /** Closes our channels on this connection; the stream is the app's. */
   close(): Promise<void>
-}
-
-/** Why a message of an author is late. One entry per live incarnation. */
-export interface AuthorState {
-  /** 32 bytes. */
-  author: Uint8Array
-  /**
-   * `parent`: who brings its messages, null: nobody in particular; `watermark`: highest seq below which nothing is missing,
-   * -1: nothing yet; `top`: highest seq that came; `gaps`: what is missing, both ends included, and when it is asked for next.
-   */
-  incarnations: readonly {
-    incarnation: string
-    parent: Peer | null
-    watermark: number
-    top: number
-    gaps: readonly { from: number; to: number; askedOf: Peer | null; nextInMs: number }[]
-  }[]
-}
-
-/** Counters of a Gossip, all topics and peers together. */
-export interface GossipStats {
-  /** Messages of ours that were signed and handed to the links, once each however many links there were. */
-  published: number
-  /** Messages of others that were accepted here, once each however many subscriptions there are. */
-  delivered: number
-  /** Messages of others that were passed on, counted once per link. */
-  forwarded: number
-  /** Batches that came although they were known; the price of several paths. */
-  duplicates: number
-  /** Signatures made: one per batch, not per message. */
-  signed: number
-  /** Signatures checked, right and wrong ones. */
-  verified: number
-  /** Messages sent again because a peer had missed them, counted once per peer. */
-  repaired: number
-  /** Messages of ours that were dropped because too many waited: option `onFull: 'drop'`. */
-  unsent: number
-  /** Connections that were attached; less `connectionsClosed`, those attached now. */
-  connectionsOpened: number
-  /** Attached connections that have closed. */
-  connectionsClosed: number
-  /** Links that were proven and admitted; a connection has one per shared topic. */
-  linksOpened: number
-  /** Such links that went away. */
-  linksClosed: number
-  /** Links that were refused because the peer could not prove that it knows the topic. */
-  badProofs: number
-  /** Input that wasn't delivered, by reason; the reasons are a fixed set of words. */
-  drops: Record<string, number>
+  /** A copy as plain data. */
+  toJSON(): PeerJson
 }
 
 /** Options of a Gossip. */
@@ -313,4 +271,9 @@ export interface GossipOptions {
   limits?: Partial<Limits>
   /** Default: nobody is told. */
   logger?: Logger
+  /**
+   * Sees what happens, event by event, in order and soon after: for people. Costs nothing if it is left out. What it throws
+   * is told once, as the warning `WARN_GOSSIP_TRACE_THREW`, and changes nothing else.
+   */
+  trace?(event: TopicTraceEvent): void
 }

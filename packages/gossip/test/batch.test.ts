@@ -57,10 +57,13 @@ test('every bit of every signed field and of the payloads is signed', t => {
   t.true(verifies(topicId, original))
   const bitsOf = (bytes: Uint8Array): number[] => Array.from({ length: bytes.length * 8 }, (_, bit) => bit)
   const forged: batches.SignedBatch[] = [
-    ...bitsOf(ref.author).map(bit => ({ ...original, ref: { ...ref, author: flipped(ref.author, bit) } })),
+    ...bitsOf(ref.author).map(bit => ({
+      ...original,
+      ref: makeAuthorRef(flipped(ref.author, bit), ref.incarnation)
+    })),
     ...bitsOf(ref.incarnation).map(bit => ({
       ...original,
-      ref: { ...ref, incarnation: flipped(ref.incarnation, bit) }
+      ref: makeAuthorRef(ref.author, flipped(ref.incarnation, bit))
     })),
     ...flips(original.seq0, 53).map(seq0 => ({ ...original, seq0 })),
     ...flips(original.createdMs, 53).map(createdMs => ({ ...original, createdMs })),

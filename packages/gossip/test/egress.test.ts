@@ -326,11 +326,24 @@ test('questions that pile up on a blocked link are bounded, and the newest are k
 
 test('more watermarks than a topic can have make the link lag, so that all are told again', t => {
   const egress = egressOf(1, { maxAuthors: 100 })
-  egress.push(1, SEND_CONTROL, have(1, refs))
+  for (const one of refs.slice(0, 101)) egress.push(1, SEND_CONTROL, have(1, [one]))
+  t.deepEqual(egress.signals(), [])
+  egress.push(1, SEND_CONTROL, have(1, refs.slice(101, 102)))
   t.deepEqual(egress.signals(), [
     { link: 1, state: 'lagging' },
     { link: 1, state: 'drained' }
   ])
+})
+
+test('a list of all watermarks fits, also with authors that are not counted, or it would be told again for ever', t => {
+  const egress = egressOf(1, { maxAuthors: 100 })
+  egress.push(1, SEND_CONTROL, have(1, refs))
+  t.deepEqual(egress.signals(), [])
+  const told = egress.take().reduce((sum, { kind, bytes }) => {
+    const frame = kind === FrameKind.have ? decodeHave(bytes, LIMITS) : null
+    return sum + (frame?.ok ? frame.value.entries.length : 0)
+  }, 0)
+  t.is(told, refs.length)
 })
 
 test('a PRUNE of all takes the place of those of single authors', t => {

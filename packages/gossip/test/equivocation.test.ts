@@ -367,6 +367,7 @@ test('a topic emits it, with a proof that others can check', async t => {
   t.deepEqual(author, messages[0]?.author)
   t.is(messages[0]?.incarnation, incarnation)
   t.is(seq, 0)
+  t.is(gossip.stats.equivocations, 1)
   const hashes = cryptoFor(createKeyPair())
   t.true(verifyEquivocation(hashes, topicIdOf(hashes, publicTopicKey('cats')), evidence as never))
   t.is(topic.peers().length, 1)

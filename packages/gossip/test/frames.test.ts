@@ -161,11 +161,11 @@ test('a time of creation beyond 2^53-1 is NaN, which is before and after nothing
 
 test('an author comes through with its origin', t => {
   for (const origin of [filled(0, 0), filled(40, 9), filled(frames.MAX_ORIGIN_BYTES, 9)]) {
-    const author = { ...ref, origin }
+    const author = makeAuthorRef(ref.author, ref.incarnation, origin)
     const frame = accepted(frames.decodeAuthor(frames.encodeAuthor(2047, author), LIMITS))
     t.deepEqual(plain(frame), plain({ ix: 2047, author: ref.author, incarnation: ref.incarnation, origin }))
   }
-  const tooLong = { ...ref, origin: filled(frames.MAX_ORIGIN_BYTES + 1, 9) }
+  const tooLong = makeAuthorRef(ref.author, ref.incarnation, filled(frames.MAX_ORIGIN_BYTES + 1, 9))
   t.false(frames.decodeAuthor(frames.encodeAuthor(0, tooLong), LIMITS).ok)
   t.false(frames.decodeAuthor(frames.encodeAuthor(2048, ref), LIMITS).ok)
 })
@@ -288,7 +288,7 @@ const DECODERS: [string, (bytes: Uint8Array) => Result<unknown>][] = [
 
 const range = { ref, from: 700, count: 70_000 }
 const SAMPLES = new Map<string, Uint8Array>([
-  ['author', frames.encodeAuthor(253, { ...ref, origin: filled(40, 1) })],
+  ['author', frames.encodeAuthor(253, makeAuthorRef(ref.author, ref.incarnation, filled(40, 1)))],
   [
     'batch',
     frames.encodeBatch(253, batchOf({ payloads: [filled(3, 1), filled(300, 2)], seq0: 70_000 }), NO_HOP)

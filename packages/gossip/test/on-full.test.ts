@@ -89,7 +89,7 @@ async function stalled(t: Parameters<typeof node>[0], onFull: OnFull | undefined
     isStalled = false
     for (const end of ends) end.destroy()
   })
-  await until(() => a.topic.peers().length === 1)
+  await until(() => a.topic.peers()[0]?.role('cats') === 'active')
   isStalled = true
   const results: (string | number)[] = []
   const errors: Error[] = []

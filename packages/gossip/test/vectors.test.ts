@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import test from 'ava'
 import { batchDigest, encodePayloads } from '#gossip/core/batch'
 import * as frames from '#gossip/core/frames'
-import { encodeHello, ownHello, ROLES_ALL } from '#gossip/core/hello'
+import { encodeHello, FEATURE_OFFER, FEATURE_PEERS, ownHello, ROLES_ALL } from '#gossip/core/hello'
 import * as keys from '#gossip/core/keys'
 import type { Batch } from '#gossip/core/types'
 import { LIMITS } from '#gossip/limits'
@@ -99,16 +99,27 @@ function frameVectors(): Record<string, Uint8Array> {
   const range = { ref, from: 300, count: 70 }
   return {
     hello: encodeHello(ownHello(crypto, topicKey, { binding, ...fields })),
+    'hello with OFFER, SKIP and PEERS': encodeHello(
+      ownHello(crypto, topicKey, { binding, ...fields, features: FEATURE_OFFER | FEATURE_PEERS })
+    ),
     AUTHOR: frames.encodeAuthor(0, ref),
-    'AUTHOR with origin': frames.encodeAuthor(2047, { ...ref, origin: filled(40, 9) }),
+    'AUTHOR with origin': frames.encodeAuthor(
+      2047,
+      keys.makeAuthorRef(ref.author, ref.incarnation, filled(40, 9))
+    ),
     'HAVE live': frames.encodeHave('live', [], []),
     'HAVE join': frames.encodeHave('join', [{ ref, next: 2 ** 32, ahead: 3 }], [7]),
     'WANT with graft': frames.encodeWant(true, [range, { ...range, count: 0 }], [0, 253]),
     MISS: frames.encodeMiss([{ ...range, floor: 320, reason: 'over-budget' }], [0]),
     PRUNE: frames.encodePrune([0, 253]),
+    'PRUNE of all': frames.encodePrune([]),
     OFFER: frames.encodeOffer({ ix: 1, seq0: 70_000, count: 1, bytes: 17_000 }),
     SKIP: frames.encodeSkip({ ix: 1, seq0: Number.MAX_SAFE_INTEGER }),
     LINK: frames.encodeLink({ op: 'no', high: true, backoffMs: 10_000, degree: 8 }),
+    'LINK ask': frames.encodeLink({ op: 'ask', high: false, backoffMs: 0, degree: 3 }),
+    'LINK urgent ask': frames.encodeLink({ op: 'ask', high: true, backoffMs: 0, degree: 0 }),
+    'LINK ok': frames.encodeLink({ op: 'ok', high: false, backoffMs: 0, degree: 4 }),
+    'LINK demote': frames.encodeLink({ op: 'demote', high: false, backoffMs: 300_000, degree: 7 }),
     PEERS: frames.encodePeers([filled(32, 1), filled(32, 2)])
   }
 }
@@ -142,4 +153,29 @@ test('a golden batch is read back and verifies', t => {
     [3, 0, 300]
   )
   t.true(crypto.verify(batch.signature, batchDigest(crypto, topicId, batch), ref.author))
+})
+
+test('golden LINK, PEERS, PRUNE, OFFER and SKIP frames are read back', t => {
+  const bytesOf = (name: string) => hex(golden.frames[name])
+  t.deepEqual(frames.decodeLink(bytesOf('LINK urgent ask'), LIMITS), {
+    ok: true,
+    value: { op: 'ask', high: true, backoffMs: 0, degree: 0 }
+  })
+  t.deepEqual(frames.decodeLink(bytesOf('LINK demote'), LIMITS), {
+    ok: true,
+    value: { op: 'demote', high: false, backoffMs: 300_000, degree: 7 }
+  })
+  t.deepEqual(frames.decodePeers(bytesOf('PEERS'), LIMITS), {
+    ok: true,
+    value: { keys: [filled(32, 1), filled(32, 2)] }
+  })
+  t.deepEqual(frames.decodePrune(bytesOf('PRUNE of all'), LIMITS), { ok: true, value: { ixs: [] } })
+  t.deepEqual(frames.decodeOffer(bytesOf('OFFER'), LIMITS), {
+    ok: true,
+    value: { ix: 1, seq0: 70_000, count: 1, bytes: 17_000 }
+  })
+  t.deepEqual(frames.decodeSkip(bytesOf('SKIP'), LIMITS), {
+    ok: true,
+    value: { ix: 1, seq0: Number.MAX_SAFE_INTEGER }
+  })
 })

@@ -90,6 +90,12 @@ export interface Limits {
   maxUncheckedPerAuthor: number
   /** The same, per party. */
   maxUnchecked: number
+  /** Admissions that count, per party. */
+  maxAdmissions: number
+  /** The same, of one issuer. */
+  maxAdmissionsPerIssuer: number
+  /** Removals that count, per party. */
+  maxRemovals: number
   /** New denials of one admin per hour. */
   denialsPerHour: number
   /** Burst of these. */
@@ -181,6 +187,9 @@ export const LIMITS: Readonly<Limits> = Object.freeze({
   maxBytesPerFeed: 2 ** 30,
   maxUncheckedPerAuthor: 1024,
   maxUnchecked: 4096,
+  maxAdmissions: 4096,
+  maxAdmissionsPerIssuer: 1024,
+  maxRemovals: 4096,
   denialsPerHour: 1000,
   maxDenialsBurst: 10_000,
   roundEveryMs: 10_000,

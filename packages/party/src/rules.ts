@@ -7,7 +7,7 @@
 import { PartyError, typeError } from './errors.js'
 import { hexOf, keyBytes, parseKey } from './key.js'
 import { LIMITS } from './limits.js'
-import type { IntroduceVerdict, Key, OpenOptions, PartyRules } from './types.js'
+import type { Capability, IntroduceVerdict, InviteOptions, Key, OpenOptions, PartyRules } from './types.js'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -18,6 +18,7 @@ const BUNDLE_TYPES: ReadonlySet<string> = new Set([
   'hyperdrive',
   'autobase'
 ])
+const CAPABILITIES: ReadonlySet<Capability> = new Set(['read', 'write', 'introduce', 'invite', 'admin'])
 /** Verdict on one key while several rules are asked. */
 type KeyVerdict = 'accept' | 'reject' | 'undecided'
 
@@ -36,7 +37,7 @@ function open(options: OpenOptions = {}): PartyRules {
   return {
     name: 'open',
     onIntroduceFeeds({ message }) {
-      if (!message.own && !BUNDLE_TYPES.has(message.type)) return false
+      if (!message.own && !message.authorized && !BUNDLE_TYPES.has(message.type)) return false
       const authorId = hexOf(message.author)
       const ofAuthor = perAuthor.get(authorId) ?? new Set<string>()
       const news = message.keys.map(hexOf).filter(id => !all.has(id))
@@ -82,6 +83,37 @@ function manual(): PartyRules {
 }
 
 /**
+ * Takes members by admission: a signed chain that begins at the party's founder, of which nothing expired or was removed.
+ *
+ * A peer without such a chain is refused. What a member introduces is accepted as far as its capabilities go: 'write' its
+ * own feeds, 'introduce' those of others; an admin's authorization is. What comes from authors whose chain isn't known yet
+ * stays undecided, and is judged again when they are admitted. Join it with `open` for bounds.
+ *
+ * @throws {TypeError} `ERR_PARTY_BAD_OPTION` for a capability that isn't one.
+ */
+function invite(options: InviteOptions = {}): PartyRules {
+  const needed = options.require ?? ['read']
+  for (const name of needed) {
+    if (!CAPABILITIES.has(name)) throw typeError('ERR_PARTY_BAD_OPTION', `there is no capability ${name}`)
+  }
+  return {
+    name: 'invite',
+    handshake({ peer, party }) {
+      const allowed = party.capabilitiesOf(peer.author)
+      if (needed.every(name => allowed.includes(name))) return
+      throw new PartyError('ERR_PARTY_NOT_AUTHORIZED', 'the peer is not admitted')
+    },
+    onIntroduceFeeds({ message, party }) {
+      const allowed = party.capabilitiesOf(message.author)
+      if (message.authorized) return true // whose word counts is decided before
+      if (allowed.length === 0) return undefined
+      if (allowed.includes(message.own ? 'write' : 'introduce')) return true
+      throw new PartyError('ERR_PARTY_NOT_AUTHORIZED', 'its capabilities do not allow this introduction')
+    }
+  }
+}
+
+/**
  * Joins rules. A peer needs the consent of all. A key is accepted if one rule accepts it and none rejects it. The first
  * rule that finds a feed or answers a request is the one that counts. `admin` needs one yes, `share` needs all.
  */
@@ -114,7 +146,7 @@ function all(...list: readonly PartyRules[]): PartyRules {
 }
 
 /** Ready-made rules. Without any a party uses `rules.manual()`. */
-export const rules = Object.freeze({ open, allow, manual, all })
+export const rules = Object.freeze({ open, allow, manual, all, invite })
 
 function mergeVerdict(verdicts: Map<string, KeyVerdict>, verdict: IntroduceVerdict): void {
   if (verdict === undefined || verdict === null) return

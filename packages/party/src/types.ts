@@ -20,6 +20,7 @@ import type {
   TopicOptions
 } from '@hearsay/gossip'
 import type { Limits } from './limits.js'
+import type { Capability } from './member-types.js'
 
 export type { Feed, FeedMeta, FeedProgress } from '@hearsay/feeds'
 export type {
@@ -32,6 +33,7 @@ export type {
   TopicOptions
 } from '@hearsay/gossip'
 export type { Limits } from './limits.js'
+export type { AdmitOptions, Capability, InviteOptions, RemoveOptions } from './member-types.js'
 export type { NodeDuplexLike, NodeEmitterLike, NodeWritableLike } from './node-duplex.js'
 
 /** A topic of `@hearsay/gossip`. */
@@ -188,6 +190,8 @@ export interface IntroduceMessage {
   readonly author: Uint8Array
   /** Did the author prove that it is the feed's writer, too? */
   readonly own: boolean
+  /** Is it the word of an admin that the feed may be opened, rather than an introduction? */
+  readonly authorized: boolean
   /** When it is a part of a bundle that was accepted before: first key of that bundle. */
   readonly bundle: Uint8Array | null
 }
@@ -227,7 +231,11 @@ export interface PartyRules {
   /** The peer asked for a feed that isn't in the set. What is returned must have that discovery key. */
   findFeed?(query: { peer: PartyPeer; discoveryKey: Uint8Array }): Awaitable<Feed | null | undefined>
   /** Should these feeds be opened? `peer` is null when the introduction came by gossip, or from the log. */
-  onIntroduceFeeds?(event: { peer: PartyPeer | null; message: IntroduceMessage }): Awaitable<IntroduceVerdict>
+  onIntroduceFeeds?(event: {
+    peer: PartyPeer | null
+    party: PartyLike
+    message: IntroduceMessage
+  }): Awaitable<IntroduceVerdict>
   /** Answers a request; null or nothing: an answer without a value. Of what is thrown the peer gets `code` and message. */
   onRequest?(event: { peer: PartyPeer; message: PeerMessage }): Awaitable<PeerMessage | null | undefined>
   /** A message without an answer. What is thrown becomes a 'warning'. */
@@ -244,29 +252,6 @@ export interface OpenOptions {
   maxPerAuthor?: number
   /** Default 1 GiB. */
   maxBytesPerFeed?: number
-}
-
-/** What a member may do; see `rules.invite`. */
-export type Capability = 'read' | 'write' | 'introduce' | 'invite' | 'admin'
-
-/** Options of the `invite` rules. */
-export interface InviteOptions {
-  /** An invite link, or the chain of admissions that was got before. Without it: the founder, or a member of old. */
-  invite?: string | Uint8Array
-  /** Called with the chain when an invite was redeemed; keep it. */
-  onAdmitted?(credential: Uint8Array): void
-}
-
-/** Options of making an invite. */
-export interface MakeInviteOptions {
-  /** Default ['read', 'write']. Never more than one's own. */
-  capabilities?: readonly Capability[]
-  /** How many further admissions may hang on it, 0 to 4; default 0. */
-  depth?: number
-  /** Default 7 days; 0: never expires. */
-  expiresMs?: number
-  /** 1 to 65,535, default 1; 0: unlimited, and nobody has to be online to redeem it. */
-  uses?: number
 }
 
 /** Makes a party key: whoever founded it is its first admin. A bare key has none. */
@@ -293,7 +278,7 @@ export interface PartyOptions {
   rules?: PartyRules
   /** Proves who founded the party; without it no admin but those that `rules.admin` names. */
   genesis?: Genesis
-  /** For `rules.invite`: sent to every proven peer; at most 2 KiB. */
+  /** A chain of admissions, as `admit()` gives it: sent to every proven peer, at most 2 KiB. Kept in the log from then on. */
   credential?: Uint8Array
   /** Local name, never sent. */
   name?: string
@@ -330,6 +315,8 @@ export interface PartyLike {
   /** `discoveryKey` as z-base-32: safe to log. */
   readonly id: string
   readonly peers: ReadonlySet<PartyPeer>
+  /** What the chains of admissions below the founder allow this author; the founder everything, a stranger nothing. */
+  capabilitiesOf(author: Key): readonly Capability[]
 }
 
 /** The members of a FeedSet that name it for an app; what else a party needs of it is between the packages. */

@@ -25,6 +25,8 @@ const introduction = (slotId: string, fields: Partial<NewIntroduction> = {}): Ne
   meta: new Uint8Array(0),
   row: new Uint8Array(32),
   record: new Uint8Array(0),
+  authorizes: 0,
+  expiresSeconds: 0,
   channel: 1,
   isDirect: false,
   waiting: [],

@@ -341,7 +341,7 @@ test('each kind lies in its set and slot', t => {
     adminHash: salt,
     isWithFeeds: false
   }
-  t.deepEqual(place(remove), [0, '09'.repeat(16)])
+  t.deepEqual(place(remove), [0, hex(crypto.hash(feed, crypto.author)).slice(0, 32)])
   const introduction = hex(keys.introductionSlot(feed, crypto.author))
   t.deepEqual(place(introduceBody({})), [1, introduction])
   t.deepEqual(place({ kind: 'withdraw', version: 1, key: feed }), [1, introduction])

@@ -1,4 +1,4 @@
-import { type IntroduceMessage, type PartyRules, rules } from '@hearsay/party'
+import { type IntroduceMessage, type PartyLike, type PartyRules, rules } from '@hearsay/party'
 import test from 'ava'
 import b4a from 'b4a'
 import fc from 'fast-check'
@@ -11,11 +11,33 @@ const message = (keys: number[], fields: Partial<IntroduceMessage> = {}): Introd
   meta: null,
   author: key(99),
   own: false,
+  authorized: false,
   bundle: null,
   ...fields
 })
+// Admits authors 90 and above, by capabilities that depend on the number.
+const party = {
+  capabilitiesOf: (author: Uint8Array) =>
+    author[0] === 98 ? ['read', 'write'] : author[0] === 97 ? ['introduce'] : []
+} as unknown as PartyLike
 const ask = async (of: PartyRules, what: IntroduceMessage) =>
-  of.onIntroduceFeeds?.({ peer: null, message: what })
+  of.onIntroduceFeeds?.({ peer: null, party, message: what })
+
+test('B37 B48 invite takes what the capabilities of the author allow, and waits for strangers', async t => {
+  const invite = rules.invite()
+  t.is(await ask(invite, message([1], { own: true })), undefined)
+  t.true(await ask(invite, message([1], { own: true, author: key(98) })))
+  t.true(await ask(invite, message([1], { author: key(97) })))
+  t.true(await ask(invite, message([1], { authorized: true })))
+  const refused = { code: 'ERR_PARTY_NOT_AUTHORIZED' }
+  await t.throwsAsync(ask(invite, message([1], { author: key(98) })), refused)
+  await t.throwsAsync(ask(invite, message([1], { own: true, author: key(97) })), refused)
+  const peer = (n: number) => ({ author: key(n) }) as never
+  await t.notThrowsAsync(async () => invite.handshake?.({ peer: peer(98), party }))
+  await t.throwsAsync(async () => invite.handshake?.({ peer: peer(97), party }), refused)
+  await t.throwsAsync(async () => invite.handshake?.({ peer: peer(1), party }), refused)
+  t.throws(() => rules.invite({ require: ['fly' as never] }), { code: 'ERR_PARTY_BAD_OPTION' })
+})
 
 test('manual decides nothing', async t => {
   t.is(await ask(rules.manual(), message([1])), undefined)

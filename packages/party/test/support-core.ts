@@ -11,6 +11,7 @@ import {
   type Limits,
   type OwnIntroduction,
   PartyCore,
+  type PartyCoreOptions,
   type PartyEffect,
   type PartyFrame,
   PartyKeys
@@ -43,6 +44,8 @@ export class CoreNode {
   readonly rules: NodeRules
   /** Version and state by hex of the feed key. */
   readonly facts = new Map<string, { version: number; denied: boolean }>()
+  /** Feeds (hex) whose authorization ran out. */
+  readonly expired = new Set<string>()
   /** All effects, in order. */
   readonly effects: PartyEffect[] = []
   /** Jobs of authorize, log and deny that aren't answered, if `isDiskHeld`. */
@@ -55,7 +58,13 @@ export class CoreNode {
   readonly #queue: Parameters<PartyCore['step']>[0][] = []
   #isStepping = false
 
-  constructor(seed: number, rules: NodeRules = {}, limits: Partial<Limits> = {}, partyKey = PARTY_KEY) {
+  constructor(
+    seed: number,
+    rules: NodeRules = {},
+    limits: Partial<Limits> = {},
+    partyKey: Uint8Array = PARTY_KEY,
+    options: Partial<PartyCoreOptions> = {}
+  ) {
     this.rules = { handshake: () => AGREE, introduce: () => ACCEPT, ...rules }
     this.crypto = cryptoOf(seed)
     this.keys = new PartyKeys(this.crypto, partyKey)
@@ -65,7 +74,8 @@ export class CoreNode {
       crypto: this.crypto,
       limits: { ...LIMITS, ...limits },
       feedKeyOf: feedKeyOfNamespace,
-      versionOf: key => this.facts.get(b4a.toString(key, 'hex')) ?? null
+      versionOf: key => this.facts.get(b4a.toString(key, 'hex')) ?? null,
+      ...options
     })
   }
 
@@ -118,11 +128,11 @@ export class CoreNode {
   }
 
   /** Puts a feed into the model's set. */
-  authorize(key: Uint8Array, isOwn = false): void {
+  authorize(key: Uint8Array, isOwn = false, above = 0): void {
     const id = b4a.toString(key, 'hex')
     const known = this.facts.get(id)
     if (known !== undefined && !known.denied) return
-    const version = (known?.version ?? 0) + 1
+    const version = Math.max(above, (known?.version ?? 0) + 1)
     this.facts.set(id, { version, denied: false })
     const discoveryKey = this.crypto.hash(key)
     this.step({ type: 'feedAdded', feed: { key, discoveryKey, version, isOwn } })
@@ -138,9 +148,13 @@ export class CoreNode {
     // As FeedSet does it: an authorization of what was denied meanwhile is refused.
     let outcome = code
     if (effect.type === 'authorize' && code === null) {
-      const isDenied = effect.keys.some(key => this.facts.get(b4a.toString(key, 'hex'))?.denied === true)
+      const { version } = effect
+      const isDenied = effect.keys.some(key => {
+        const fact = this.facts.get(b4a.toString(key, 'hex'))
+        return fact?.denied === true && !this.expired.has(b4a.toString(key, 'hex')) && fact.version >= version
+      })
       if (isDenied) outcome = 'ERR_PARTY_REVOKED'
-      else for (const key of effect.keys) this.authorize(key)
+      else for (const key of effect.keys) this.authorize(key, false, version)
     }
     this.step({ type: 'logged', job: effect.job, code: outcome })
   }
@@ -165,6 +179,14 @@ export class CoreNode {
         this.step({ type: 'feedRemoved', key: effect.key })
         this.#write(effect)
         return
+      case 'unauthorize': {
+        const id = b4a.toString(effect.key, 'hex')
+        this.expired.add(id)
+        this.facts.set(id, { version: this.facts.get(id)?.version ?? 0, denied: true })
+        this.step({ type: 'feedRemoved', key: effect.key })
+        this.step({ type: 'logged', job: effect.job, code: null })
+        return
+      }
       case 'authorize':
       case 'log':
         this.#write(effect)

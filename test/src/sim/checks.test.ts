@@ -1,4 +1,4 @@
-import { LIMITS, type OutFrame, type TopicEffect } from '@hearsay/gossip/core'
+import { LIMITS, makeAuthorRef, type OutFrame, type TopicEffect } from '@hearsay/gossip/core'
 import test from 'ava'
 import { Checker, Violation } from './checks.js'
 import { fakeIdentities } from './crypto.js'
@@ -6,6 +6,9 @@ import { EventQueue } from './event-queue.js'
 import { SimNode } from './node.js'
 import { Rng } from './rng.js'
 import { Wire } from './wire.js'
+
+/** What 8 zero bytes are shown as. */
+const INCARNATION = '0'.repeat(16)
 
 /** A process whose core does what the test says, step by step. */
 function scripted(limits = LIMITS, sizes: Record<string, number> = {}) {
@@ -38,14 +41,7 @@ function scripted(limits = LIMITS, sizes: Record<string, number> = {}) {
   }
   const out = new Wire(queue, new Rng(1), { latencyMs: 1, jitterMs: 0, bytesPerMs: 1 }, () => {})
   const port = node.open({ remote, binding, out, cut: () => {} })
-  const ref = {
-    author: node.options.identity.author,
-    authorId: node.authorId,
-    incarnation: new Uint8Array(8),
-    incarnationId: '00',
-    startMs: 0,
-    origin: new Uint8Array(0)
-  }
+  const ref = makeAuthorRef(node.options.identity.author, new Uint8Array(8))
   const batch = {
     ref,
     seq0: 0,
@@ -67,7 +63,7 @@ function scripted(limits = LIMITS, sizes: Record<string, number> = {}) {
 
   function publishOne(seq: number): void {
     node.publish(Uint8Array.of(7))
-    run({ type: 'published', publish: seq + 1, incarnation: '00', seq, links: 0 })
+    run({ type: 'published', publish: seq + 1, incarnation: INCARNATION, seq, links: 0 })
   }
 }
 
@@ -81,14 +77,20 @@ const deliver = ({ batch, port }: World, change: object = {}): TopicEffect => ({
   link: port.link
 })
 const gap = ({ ref }: World, from: number, to: number): TopicEffect => {
-  return { type: 'gap', author: ref.author, incarnation: '00', from, to }
+  return { type: 'gap', author: ref.author, incarnation: INCARNATION, from, to }
 }
 const push = ({ batch, port }: World): TopicEffect => {
   const frame: OutFrame = { kind: 'batch', batch, hops: 0, mark: false, repair: false, last: false }
   return { type: 'send', link: port.link, class: 2, frame }
 }
 
-const reuse = (): TopicEffect => ({ type: 'published', publish: 2, incarnation: '00', seq: 0, links: 0 })
+const reuse = (): TopicEffect => ({
+  type: 'published',
+  publish: 2,
+  incarnation: INCARNATION,
+  seq: 0,
+  links: 0
+})
 const cutOff = ({ port }: World): TopicEffect => {
   return { type: 'closeLink', link: port.link, reason: 'demerits', backoffMs: 1 }
 }

@@ -46,7 +46,8 @@ export function fakeHash(...parts: Uint8Array[]): Uint8Array {
 /** Identities of one simulated world. */
 export function fakeIdentities(): IdentityMaker {
   const secrets = new Map<string, Uint8Array>()
-  const idOf = (author: Uint8Array): string => author.join()
+  const idOf = ({ buffer, byteOffset, length }: Uint8Array): string =>
+    Buffer.from(buffer, byteOffset, length).toString('latin1')
   const tag = (secret: Uint8Array, digest: Uint8Array): Uint8Array => {
     const signature = new Uint8Array(64)
     signature.set(fakeHash(secret, digest))
@@ -66,7 +67,9 @@ export function fakeIdentities(): IdentityMaker {
         verify: (signature, digest, signer) => {
           const known = secrets.get(idOf(signer))
           if (known === undefined || signature.length !== 64) return false
-          return tag(known, digest).every((byte, index) => byte === signature[index])
+          const right = tag(known, digest)
+          for (let i = 0; i < right.length; i++) if (right[i] !== signature[i]) return false
+          return true
         },
         random
       })

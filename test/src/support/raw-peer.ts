@@ -11,9 +11,14 @@ import {
   batchDigest,
   channelIdOf,
   type DropReason,
+  decodeAuthor,
+  decodeBatch,
+  decodeLink,
   encodeAuthor,
   encodeBatch,
+  encodeHave,
   encodeHello,
+  encodeLink,
   encodePayloads,
   FrameKind,
   type Hello,
@@ -24,10 +29,10 @@ import {
   ownHello,
   topicIdOf
 } from '@hearsay/gossip/core'
-import type NoiseSecretStream from '@hyperswarm/secret-stream'
+import NoiseSecretStream from '@hyperswarm/secret-stream'
 import b4a from 'b4a'
 import Protomux, { type Channel, type Encoding } from 'protomux'
-import { noisePair } from './streams.js'
+import { duplexPair } from './streams.js'
 import { soon } from './until.js'
 
 /** Bytes as they are, up to the end of the frame. */
@@ -72,6 +77,8 @@ export class RawPeer {
   closed = 0
   /** The last hello of the other end on this connection, as it was on the wire; it speaks first if it can. */
   remoteHello: Uint8Array | null = null
+  /** Says yes to whoever asks it for a place among the active links, as an honest peer with few links does. */
+  isObliging = true
   #channel: Channel | null = null
 
   constructor(stream: NoiseSecretStream, topicKey: Uint8Array) {
@@ -86,9 +93,30 @@ export class RawPeer {
     return this.#channel?.opened === true && !this.#channel.closed
   }
 
+  /** Is there a channel that the other end may still accept, or has accepted? */
+  get isOpening(): boolean {
+    return this.#channel !== null && !this.#channel.closed
+  }
+
   /** Frames of one kind that came. */
   received(kind: number): Uint8Array[] {
     return this.frames.filter(frame => frame.kind === kind).map(frame => frame.bytes)
+  }
+
+  /** Batches of one author that came, decoded, oldest first: their first seqs. */
+  seqsOf(author: RawAuthor): number[] {
+    const refs = new Map<number, string>()
+    const seqs: number[] = []
+    for (const { kind, bytes } of this.frames) {
+      if (kind === FrameKind.author) {
+        const frame = decodeAuthor(bytes, LIMITS)
+        if (frame.ok) refs.set(frame.value.ix, b4a.toString(frame.value.author, 'hex'))
+      }
+      if (kind !== FrameKind.batch) continue
+      const frame = decodeBatch(bytes, LIMITS)
+      if (frame.ok && refs.get(frame.value.ix) === author.ref.authorId) seqs.push(frame.value.seq0)
+    }
+    return seqs
   }
 
   /** A right hello for this connection, but for `changes`; of another topic with another key. */
@@ -115,6 +143,7 @@ export class RawPeer {
         encoding: RAW,
         onmessage: (bytes: Uint8Array) => {
           this.frames.push({ kind, bytes: new Uint8Array(bytes) })
+          if (kind === FrameKind.link && this.isObliging) this.#oblige(bytes)
         }
       })),
       onopen: () => {
@@ -148,6 +177,11 @@ export class RawPeer {
     this.#channel?.messages[kind]?.send(bytes)
   }
 
+  /** Says that it lives, and nothing else. */
+  live(): void {
+    this.send(FrameKind.have, encodeHave('live', [], []))
+  }
+
   /** Binds `ix` to an author. */
   bind(ref: AuthorRef, ix = 0): void {
     this.send(FrameKind.author, encodeAuthor(ix, ref))
@@ -166,6 +200,12 @@ export class RawPeer {
     this.mux.uncork()
   }
 
+  #oblige(bytes: Uint8Array): void {
+    const asked = decodeLink(bytes, LIMITS)
+    if (!asked.ok || asked.value.op !== 'ask') return
+    this.send(FrameKind.link, encodeLink({ op: 'ok', high: false, backoffMs: 0, degree: 1 }))
+  }
+
   // An opening of the muxer: 0, 1, channel, protocol, id of 32 bytes; behind them stands the hello.
   #overhear(bytes: Uint8Array): void {
     if (bytes[0] !== 0 || bytes[1] !== 1) return
@@ -178,13 +218,15 @@ export class RawPeer {
 export async function connectRaw(
   gossip: Gossip,
   topicKey: Uint8Array,
-  attach: { isInitiator?: boolean } = {}
+  attach: { isInitiator?: boolean; keyPair?: KeyPair } = {}
 ): Promise<RawPeer> {
-  const { a, b } = noisePair()
-  const [theirs, ours] = attach.isInitiator === false ? [b, a] : [a, b]
+  const { isInitiator = true, keyPair } = attach
+  const { a, b } = duplexPair()
+  const theirs = new NoiseSecretStream(isInitiator, a, keyPair && { keyPair })
+  const ours = new NoiseSecretStream(!isInitiator, b)
   gossip.attach(ours)
   const peer = new RawPeer(theirs, topicKey)
-  await Promise.all([a.opened, b.opened])
+  await Promise.all([theirs.opened, ours.opened])
   return peer
 }
 
@@ -228,6 +270,16 @@ export class RawAuthor {
     const signature = this.#sign(batchDigest(crypto, this.#topicId, fields))
     return { signature, ...fields }
   }
+}
+
+/** Authors that nobody has heard of; they cost no key pair, and can't sign. */
+export function inventedAuthors(count: number): AuthorRef[] {
+  const first = makeAuthorRef(createKeyPair().publicKey, newIncarnation(Date.now(), Math.random))
+  return Array.from({ length: count }, (_, i) => {
+    const author = new Uint8Array(first.author)
+    new DataView(author.buffer).setUint32(0, i)
+    return makeAuthorRef(author, first.incarnation)
+  })
 }
 
 /** Input of `gossip` that wasn't delivered, for one reason or all. */

@@ -49,8 +49,8 @@ const HOMES: Record<string, readonly string[]> = {
   protomux: ['gossip', 'feeds'].flatMap(name =>
     ['protomux', 'harden', 'connection'].map(file => `packages/${name}/src/node/${file}.ts`)
   ),
-  hypercore: ['packages/feeds/src/node/hypercore.ts'],
-  corestore: ['packages/feeds/src/node/hypercore.ts'],
+  hypercore: ['hypercore', 'guarded-core', 'fork-proof'].map(file => `packages/feeds/src/node/${file}.ts`),
+  corestore: ['packages/feeds/src/node/corestore.ts'],
   'sodium-universal': ['gossip', 'feeds', 'party'].map(name => `packages/${name}/src/node/sodium.ts`),
   'hypercore-crypto': [],
   msgpackr: ['gossip', 'party'].map(name => `packages/${name}/src/node/msgpack.ts`),

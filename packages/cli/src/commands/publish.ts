@@ -4,19 +4,17 @@
  * It waits for a first peer, because a message that nobody hears before we leave is lost, and leaves only when the
  * connected peers have received everything.
  */
-import { setTimeout } from 'node:timers/promises'
 import { LIMITS } from '@hearsay/gossip'
 import type { Swarm } from '@hearsay/gossip/swarm'
 import { integerOf, numberOf } from '../args.js'
 import type { Context } from '../context.js'
 import { type Line, linesOf } from '../lines.js'
-import { invitation, openSwarm } from '../open-swarm.js'
+import { closeSwarm, invitation, openSwarm } from '../open-swarm.js'
+import { stdin } from '../stdin.js'
+import { taken } from '../taken.js'
 
 /** Messages handed over at once: enough to fill batches, few enough to keep little of a large input in memory. */
 const MAX_IN_FLIGHT = 256
-/** A peer that takes nothing for so long is not waited for any more. */
-const PATIENCE_MS = 10_000
-const LOOK_AGAIN_MS = 2
 
 /** Runs the command. */
 export async function publish(context: Context): Promise<void> {
@@ -37,7 +35,7 @@ export async function publish(context: Context): Promise<void> {
     if (!(await taken(swarm, signal))) output.note('a peer takes nothing any more; it may miss messages')
     output.note(`published ${count(published, 'message')} to ${count(swarm.peers().length, 'peer')}`)
   } finally {
-    await swarm.destroy()
+    await closeSwarm(swarm, context)
   }
 }
 
@@ -70,40 +68,6 @@ async function publishAll(
   }
   await settle()
   return published
-}
-
-/**
- * Waits until the slowest peer has taken what was published. Otherwise it would fall behind, have to ask for what it
- * missed, and find us gone. There is no event for it: publishing as such waits only while no peer takes anything.
- *
- * @returns False when a peer took nothing for too long.
- */
-async function taken(swarm: Swarm, signal: AbortSignal): Promise<boolean> {
-  const waiting = () => swarm.peers().reduce((sum, peer) => sum + peer.stats.queuedBytes, 0)
-  let least = waiting()
-  let since = performance.now()
-  while (least > 0) {
-    if (performance.now() - since > PATIENCE_MS) return false
-    await setTimeout(LOOK_AGAIN_MS, undefined, { signal })
-    const now = waiting()
-    if (now < least) since = performance.now()
-    least = now
-  }
-  return true
-}
-
-async function* stdin(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  // Destroying it ends the loop below, and lets the process end while whoever writes to us goes on.
-  const stop = () => process.stdin.destroy()
-  signal.addEventListener('abort', stop)
-  try {
-    for await (const chunk of process.stdin) yield chunk as Uint8Array
-  } catch (error) {
-    if (!signal.aborted) throw error
-  } finally {
-    stop()
-  }
-  signal.throwIfAborted()
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`

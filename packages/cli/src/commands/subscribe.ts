@@ -1,10 +1,17 @@
 /**
- * `hearsay subscribe TOPIC`: prints the messages of a topic until it is interrupted, or has seen enough.
+ * `hearsay subscribe TOPIC`: prints the messages of a topic until it is interrupted, or has seen enough. With `--seed` it
+ * prints none, but stays for the others: what one published before it left, those who come late still get here.
  */
-import type { Message } from '@hearsay/gossip'
-import { integerOf, numberOf } from '../args.js'
+import { setTimeout as after } from 'node:timers/promises'
+import type { Swarm } from '@hearsay/gossip/swarm'
+import { integerOf, numberOf, UsageError } from '../args.js'
 import type { Context } from '../context.js'
-import { HELD_MESSAGES, invitation, openSwarm } from '../open-swarm.js'
+import { messageJson } from '../message-json.js'
+import { closeSwarm, HELD_MESSAGES, invitation, openSwarm } from '../open-swarm.js'
+import type { Output } from '../output.js'
+
+/** How often a seed tells how it goes. */
+const STATUS_MS = 60_000
 
 /** Runs the command. */
 export async function subscribe(context: Context): Promise<void> {
@@ -15,6 +22,10 @@ export async function subscribe(context: Context): Promise<void> {
     fallback: Number.POSITIVE_INFINITY
   })
   const seconds = numberOf(flags, 'timeout', { min: 0.001, max: 86_400, fallback: 0 })
+  const isSeed = flags.seed === true
+  if (isSeed && (flags.count ?? flags.timeout) !== undefined) {
+    throw new UsageError('--seed prints no messages: leave out --count and --timeout')
+  }
   const swarm = await openSwarm(context)
   const { signal, clear } = withTimeout(context.signal, seconds, limit)
   try {
@@ -25,27 +36,27 @@ export async function subscribe(context: Context): Promise<void> {
     swarm.on('lag', ({ count }) =>
       output.note(`lost ${count} messages, because this output is read too slowly`)
     )
+    if (isSeed) return await serve(swarm, output, signal)
     const messages = swarm.messages({ signal, highWaterMark: HELD_MESSAGES })
     let seen = 0
     for await (const message of messages) {
-      await (output.json ? output.object(toJson(message)) : output.value(message.data))
+      await (output.json ? output.object(messageJson(message)) : output.value(message.data))
       if (++seen >= limit) break
     }
   } finally {
     clear()
-    await swarm.destroy()
+    await closeSwarm(swarm, context)
   }
 }
 
-const toJson = ({ topic, id, incarnation, seq, data, createdAt, hops }: Message) => ({
-  topic,
-  author: id,
-  incarnation,
-  seq,
-  data,
-  createdAt,
-  hops
-})
+/** Passes on and repairs for others until it is interrupted. */
+async function serve(swarm: Swarm, output: Output, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const { peers, delivered, forwarded, repaired } = swarm.gossip.stats
+    output.note(`peers ${peers}, received ${delivered}, passed on ${forwarded}, repaired ${repaired}`)
+    await after(STATUS_MS, undefined, { signal })
+  }
+}
 
 function withTimeout(
   signal: AbortSignal,

@@ -1,6 +1,7 @@
 /**
  * The table at the end of the demo.
  */
+import { aligned } from '../aligned.js'
 import type { Result } from './messages.js'
 
 const HEAD = [
@@ -29,17 +30,7 @@ const row = (result: Result): string[] => [
   result.faults.length === 0 ? 'ok' : `FAULT: ${result.faults.join('; ')}`
 ]
 
-/** Columns aligned, numbers to the right. */
+/** One line for each member, below the names of the columns. */
 export function table(results: readonly Result[]): string {
-  const rows = [HEAD, ...results.map(row)]
-  const widths = HEAD.map((_, column) => Math.max(...rows.map(cells => cellOf(cells, column).length)))
-  const last = HEAD.length - 1
-  const line = (cells: string[]) =>
-    widths.map((width, at) =>
-      at === 0 || at === last ? cellOf(cells, at).padEnd(width) : cellOf(cells, at).padStart(width)
-    )
-  return `${rows.map(cells => line(cells).join('  ').trimEnd()).join('\n')}\n`
+  return aligned([HEAD, ...results.map(row)])
 }
-
-// The verdict may be long and is the last column: it needs no width of its own beyond its text.
-const cellOf = (cells: readonly string[], at: number): string => cells[at] ?? ''

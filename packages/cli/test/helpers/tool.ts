@@ -53,6 +53,16 @@ export class Tool {
     }
   }
 
+  /** Resolves when standard output matches. */
+  async prints(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.stdout.toString())) {
+      await Promise.race([once(this.process.stdout, 'data'), this.#exit])
+      if (this.process.exitCode !== null && !pattern.test(this.stdout.toString())) {
+        throw new Error(`it ended and never printed ${pattern}: ${this.stdout}${this.#stderr}`)
+      }
+    }
+  }
+
   /** Resolves when it has ended. */
   async ended(): Promise<Ended> {
     const code = await this.#exit

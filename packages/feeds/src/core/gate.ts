@@ -15,6 +15,7 @@
  *   OFFERED   --rejected | offerMs-----------------> CLOSING     then REFUSED
  *   REFUSED   --want, after the back-off | invited-> WANTED      back-off refusedMs, doubling to maxRefusedMs
  *   ATTACHED  --asked again: its slot is gone------> OPENING
+ *   ATTACHED  --idle, on both sides----------------> CLOSING     then GRANTED, and effect rest: nobody needs its entry
  *   OFFERED, ATTACHED --last holder gone-----------> CLOSING     effect detach
  *   OPENING, ATTACHING --last holder gone----------> as it is    and closed or dropped when the job is done
  *   CLOSING   --detached, a holder came meanwhile--> GRANTED | REFUSED
@@ -40,12 +41,15 @@ export type GateState =
 export type GateInput =
   | { kind: 'grant'; id: string; holder: number }
   | { kind: 'ungrant'; id: string; holder: number }
-  | { kind: 'want'; id: string; isInvited: boolean }
+  /** `isUrgent`: it waits for no other. */
+  | { kind: 'want'; id: string; isInvited: boolean; isUrgent?: boolean }
   | { kind: 'asked'; id: string }
   | { kind: 'opened'; id: string; isOpen: boolean }
   | { kind: 'attached'; id: string }
   | { kind: 'answered'; id: string; isAccepted: boolean }
   | { kind: 'detached'; id: string; isDone: boolean }
+  /** Nothing comes, goes or is missing any more. */
+  | { kind: 'idle'; id: string }
   | { kind: 'tick' }
 
 /** What the shell has to do, in this order. */
@@ -54,6 +58,8 @@ export type GateEffect =
   | { kind: 'attach'; id: string }
   | { kind: 'detach'; id: string }
   | { kind: 'destroy'; id: string }
+  /** It is granted, and nobody wants it now: its holders may let go of it. */
+  | { kind: 'rest'; id: string }
   | { kind: 'wake'; atMs: number }
 
 /** Bounds of a gate; see limits. */
@@ -67,6 +73,18 @@ export interface GateLimits {
   /** Longest such time. */
   maxRefusedMs: number
 }
+
+/** Places in which feeds are opened, shared by the gates of a process; and whether a feed may be opened now. */
+export interface GatePorts {
+  /** Takes a place; false: none is free. `isForced` takes one more than there are. */
+  take(isForced: boolean): boolean
+  /** Gives one back. */
+  give(): void
+  /** Is there room for this feed, beside those that are open? */
+  hasRoom(id: string): boolean
+}
+
+const OPEN_PORTS: GatePorts = { take: () => true, give: () => {}, hasRoom: () => true }
 
 interface GateEntry {
   id: string
@@ -87,6 +105,7 @@ interface GateEntry {
 /** See the head of this file. */
 export class GateCore {
   readonly #limits: GateLimits
+  readonly #ports: GatePorts
   readonly #entries = new Map<string, GateEntry>()
   /** Wanted entries, oldest first. */
   readonly #queue = new Set<GateEntry>()
@@ -95,8 +114,10 @@ export class GateCore {
   #opening = 0
   #effects: GateEffect[] = []
 
-  constructor(limits: GateLimits) {
+  /** @param ports - Default: as many places as there are feeds. */
+  constructor(limits: GateLimits, ports: GatePorts = OPEN_PORTS) {
     this.#limits = limits
+    this.#ports = ports
   }
 
   /** Undefined: nobody granted it, and no job of it runs. */
@@ -159,7 +180,10 @@ export class GateCore {
         this.#onUngrant(entry, input.holder)
         return
       case 'want':
-        this.#onWant(entry, input.isInvited, nowMs)
+        this.#onWant(entry, input, nowMs)
+        return
+      case 'idle':
+        if (entry.state === 'attached') this.#close(entry)
         return
       case 'asked':
         this.#onAsked(entry)
@@ -205,19 +229,22 @@ export class GateCore {
     else if (!this.isBusy(entry.id)) this.#delete(entry)
   }
 
-  #onWant(entry: GateEntry, isInvited: boolean, nowMs: number): void {
+  #onWant(entry: GateEntry, input: GateInput & { kind: 'want' }, nowMs: number): void {
+    const { isInvited, isUrgent = false } = input
     if (entry.holders.size === 0) return
     if (isInvited) entry.refusals = 0
     const isFree = entry.state === 'refused' && (isInvited || nowMs >= entry.atMs)
-    if (entry.state === 'granted' || isFree) this.#enqueue(entry)
-    else if (entry.state === 'refused' || entry.state === 'closing') entry.isWanted = true
+    if (entry.state === 'granted' || entry.state === 'wanted' || isFree) {
+      if (isUrgent) this.#open(entry, true)
+      else if (entry.state !== 'wanted') this.#enqueue(entry)
+    } else if (entry.state === 'refused' || entry.state === 'closing') entry.isWanted = true
   }
 
   #onAsked(entry: GateEntry): void {
     if (entry.holders.size === 0 || this.isBusy(entry.id)) return
     entry.isAsked = true
     entry.refusals = 0
-    this.#open(entry)
+    this.#open(entry, true)
   }
 
   #onOpened(entry: GateEntry, isOpen: boolean): void {
@@ -227,7 +254,7 @@ export class GateCore {
       return
     }
     if (!isOpen) {
-      this.#enter(entry, 'granted')
+      this.#rest(entry)
       return
     }
     this.#enter(entry, 'attaching')
@@ -271,8 +298,8 @@ export class GateCore {
       this.#enter(entry, 'refused')
       return
     }
-    this.#enter(entry, 'granted')
     if (entry.isWanted) this.#enqueue(entry)
+    else this.#rest(entry)
   }
 
   #onTick(nowMs: number): void {
@@ -292,14 +319,23 @@ export class GateCore {
   #pump(): void {
     for (const entry of this.#queue) {
       if (this.#opening >= this.#limits.maxOpening) return
-      this.#open(entry)
+      if (!this.#ports.hasRoom(entry.id)) continue
+      if (!this.#open(entry, false)) return
     }
   }
 
-  #open(entry: GateEntry): void {
+  /** @returns False: there is no place for it now. */
+  #open(entry: GateEntry, isForced: boolean): boolean {
+    if (!isOpeningState(entry.state) && !this.#ports.take(isForced)) return false
     entry.isWanted = false
     this.#enter(entry, 'opening')
     this.#effects.push({ kind: 'open', id: entry.id })
+    return true
+  }
+
+  #rest(entry: GateEntry): void {
+    this.#enter(entry, 'granted')
+    this.#effects.push({ kind: 'rest', id: entry.id })
   }
 
   #close(entry: GateEntry): void {
@@ -316,7 +352,9 @@ export class GateCore {
     this.#queue.delete(entry)
     if (state === 'offered' || state === 'refused') this.#timed.add(entry)
     else this.#timed.delete(entry)
-    this.#opening += Number(isOpeningState(state)) - Number(isOpeningState(entry.state))
+    const [isOpening, wasOpening] = [isOpeningState(state), isOpeningState(entry.state)]
+    this.#opening += Number(isOpening) - Number(wasOpening)
+    if (wasOpening && !isOpening) this.#ports.give()
     entry.state = state
   }
 

@@ -29,31 +29,40 @@ export interface FeedStatus {
   length: number
   /** Blocks that we have from the first one on. */
   complete: number
+  /** Blocks from this length on are invalid, whatever a peer claims; null: all are valid. */
+  cutoff: number | null
   /** Only what is asked for is fetched, so that nothing counts as missing. */
   isSparse: boolean
   /** Signed twice for one length: never complete, and never waited for. */
   isForked: boolean
+  /** Larger than what may be fetched of it: what is here is all that comes. */
+  isOverQuota: boolean
+  /** One of ours that may have been rolled back: what comes of it comes when its peers do. */
+  isRecovering: boolean
   /** False while it is being opened, or offered, on a connection. */
   isSettled: boolean
   /** Those that replicate this feed with us now. */
   peers: readonly PeerStatus[]
 }
 
-/** The greatest length that a peer claims; 0 without one. */
+/** The greatest length that a peer claims, as far as its blocks are valid; 0 without one. */
 export function claimOf(status: FeedStatus): number {
-  return status.peers.reduce((most, peer) => Math.max(most, peer.length), 0)
+  const most = status.peers.reduce((length, peer) => Math.max(length, peer.length), 0)
+  return Math.min(most, status.cutoff ?? Number.POSITIVE_INFINITY)
 }
 
 /** What the application sees of a feed. */
 export function progressOf(status: FeedStatus): FeedProgress {
   const { key, id, length, complete, peers } = status
   const claim = claimOf(status)
-  const target = Math.max(length, claim)
+  const target = Math.max(Math.min(length, status.cutoff ?? Number.POSITIVE_INFINITY), claim)
   return { key, id, state: stateOf(status, target), length, complete, target: claim, peers: peers.length }
 }
 
 function stateOf(status: FeedStatus, target: number): FeedProgress['state'] {
   if (status.isForked) return 'forked'
+  if (status.isRecovering) return 'recovering'
+  if (status.isOverQuota) return 'quota'
   if (status.isSparse) return 'sparse'
   if (status.complete >= target) return 'complete'
   return claimOf(status) > status.complete ? 'downloading' : 'waiting'
@@ -77,10 +86,14 @@ export class SyncGoal {
       this.#goals.set(status.id, { target: claimOf(status), offer: status.complete })
   }
 
-  /** The goal, or null while a feed is unsettled or a peer has not told its length. */
+  /** Can the goal be fixed: is no feed unsettled, and has every peer told its length? */
+  static isFixed(statuses: readonly FeedStatus[]): boolean {
+    return statuses.every(status => status.isSettled && status.peers.every(peer => peer.isSynced))
+  }
+
+  /** The goal, or null while it can't be fixed. */
   static freeze(statuses: readonly FeedStatus[]): SyncGoal | null {
-    const isOpen = statuses.some(status => !status.isSettled || status.peers.some(peer => !peer.isSynced))
-    return isOpen ? null : new SyncGoal(statuses)
+    return SyncGoal.isFixed(statuses) ? new SyncGoal(statuses) : null
   }
 
   /** Feeds in the goal. */
@@ -93,9 +106,9 @@ export class SyncGoal {
     const missing = { ours: 0, theirs: 0 }
     for (const status of statuses) {
       const goal = this.#goals.get(status.id)
-      if (goal === undefined || status.isForked) continue
+      if (goal === undefined || status.isForked || status.isRecovering) continue
       const target = Math.min(goal.target, claimOf(status))
-      if (!status.isSparse) missing.ours += Math.max(0, target - status.complete)
+      if (!status.isSparse && !status.isOverQuota) missing.ours += Math.max(0, target - status.complete)
       for (const peer of status.peers) {
         if (peer.isDownloading) missing.theirs += Math.max(0, goal.offer - peer.complete)
       }

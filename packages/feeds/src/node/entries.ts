@@ -1,5 +1,6 @@
 /**
- * Reads all feeds of a set as one sequence: each feed in its own order, the feeds in turns.
+ * Reads all feeds of a set as one sequence: each feed in its own order, the feeds in turns. A feed that has nothing new isn't
+ * opened, and isn't looked at again until it moves.
  *
  * A feed whose next block isn't here is passed over, so that one absent author never holds up the others. Nothing of a
  * feed is given out once it was revoked: that is asked again right before each entry.
@@ -8,6 +9,7 @@ import { decodeCursor, encodeCursor } from '../core/cursor.js'
 import { slotOf } from '../core/fact-set.js'
 import { typeError } from '../errors.js'
 import type { AbortSignalLike, EntriesOptions, Feed, FeedEntry } from '../types.js'
+import type { Watch } from './movement.js'
 
 /** What entries() reads from. */
 export interface EntriesHost<T> {
@@ -15,9 +17,11 @@ export interface EntriesHost<T> {
   isClosed(): boolean
   isAuthorized(key: Uint8Array): boolean
   keys(): Iterable<Uint8Array>
+  /** Length of a feed as far as it is known, also while it isn't open. */
+  lengthOf(key: Uint8Array): number
   feedOf(key: Uint8Array): Feed<T>
-  /** Resolves when a feed grew, came, or got a block; and when the set closes. */
-  nextChange(): Promise<void>
+  /** Collects the feeds that grow, come, or get a block. */
+  watch(): Watch
 }
 
 /** Entries of one feed before it is another's turn. */
@@ -49,26 +53,33 @@ class Reader<T> {
   async *read(): AsyncIterableIterator<FeedEntry<T>> {
     const { signal, live } = this.#options
     await this.#host.ready()
-    for (;;) {
-      // Taken before reading, so that no change between reading and waiting is missed.
-      const change = this.#host.nextChange()
-      let count = 0
-      for (const key of [...this.#host.keys()]) {
-        for await (const entry of this.#turn(key)) {
-          signal?.throwIfAborted()
-          count++
-          yield entry
+    // From before the first look, so that nothing is missed in between.
+    const watch = this.#host.watch()
+    try {
+      const pending = keysOf(this.#host.keys())
+      for (;;) {
+        for (const [slot, key] of [...pending]) {
+          let count = 0
+          for await (const entry of this.#turn(key)) {
+            signal?.throwIfAborted()
+            count++
+            yield entry
+          }
+          if (count < TURN) pending.delete(slot)
         }
+        for (const [slot, key] of keysOf(watch.take())) pending.set(slot, key)
+        signal?.throwIfAborted()
+        if (this.#host.isClosed() || (pending.size === 0 && live !== true)) return
+        if (pending.size === 0) await untilAborted(watch.next(), signal)
       }
-      signal?.throwIfAborted()
-      if (this.#host.isClosed() || (count === 0 && live !== true)) return
-      if (count === 0) await untilAborted(change, signal)
+    } finally {
+      watch.close()
     }
   }
 
   async *#turn(key: Uint8Array): AsyncIterableIterator<FeedEntry<T>> {
-    if (!this.#isReadable(key)) return
     const slot = slotOf(key)
+    if (!this.#isReadable(key) || this.#host.lengthOf(key) <= (this.#positions.get(slot) ?? 0)) return
     const feed = this.#host.feedOf(key)
     await feed.ready()
     const end = this.#endOf(slot, feed)
@@ -93,6 +104,10 @@ class Reader<T> {
     this.#ends.set(slot, feed.length)
     return feed.length
   }
+}
+
+function keysOf(keys: Iterable<Uint8Array>): Map<string, Uint8Array> {
+  return new Map(Array.from(keys, key => [slotOf(key), key]))
 }
 
 /** The cursor is made when it is asked for: with many feeds it is long. */

@@ -6,37 +6,24 @@
  *
  * PF1 No acknowledged fact is lost by a crash or power cut. Replay ends at the first bad entry: with nothing but a torn
  * piece or zeros behind it the tail is cut off; with a good entry anywhere behind it the file is damaged, and nothing is
- * opened. The file is never rewritten in place, since that would not narrow the mode of one that is readable by others.
+ * opened. The file is never rewritten in place: a compacted log is a new file that takes the place of the old one.
  */
-import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import b4a from 'b4a'
 import { FeedsError } from '../errors.js'
-import {
-  decodeEntry,
-  decodeHeader,
-  encodeEntry,
-  encodeFact,
-  encodeHeader,
-  entryBytesAt,
-  type Fact,
-  HEADER_BYTES,
-  sequenceAt
-} from '../facts.js'
+import { encodeEntry, encodeFact, encodeHeader, type Fact, HEADER_BYTES } from '../facts.js'
 import type { FeedsLimits } from '../limits.js'
 import { errorOf } from './guard.js'
-
-/** What the log does to its file; the tests put faults in between. */
-export interface LogFile {
-  write(bytes: Uint8Array, position: number): Promise<void>
-  /** Resolves when everything written is on the disk. */
-  sync(): Promise<void>
-  truncate(length: number): Promise<void>
-  close(): Promise<void>
-}
-
-/** Opens a file for reading and writing. */
-export type OpenLogFile = (path: string) => Promise<LogFile>
+import {
+  type LogFile,
+  makeLogFile,
+  type OpenLogFile,
+  openLogFile,
+  takePlace,
+  writeNewFile
+} from './log-file.js'
+import { type Replayed, replayLog } from './log-replay.js'
 
 /** Options of FactLog.open(). */
 export interface FactLogOptions {
@@ -44,26 +31,55 @@ export interface FactLogOptions {
   /** Whose facts these are, 32 bytes. */
   setId: Uint8Array
   limits: Readonly<FeedsLimits>
-  /** Called for each fact of the file, in order, before open() resolves. */
-  replay(fact: Fact): void
+  /** Called for each fact of the file and where it lies, in order, before open() resolves. */
+  replay(fact: Fact, offset: number, bytes: number): void
   openFile?: OpenLogFile
+}
+
+/** Where a fact lies in the file. */
+export interface FactPlace {
+  offset: number
+  bytes: number
 }
 
 interface Waiting {
   facts: Uint8Array[]
+  resolve(places: FactPlace[]): void
+  reject(error: FeedsError): void
+}
+
+/** A fact of the log, and where it lies. */
+export interface PlacedFact extends FactPlace {
+  fact: Fact
+}
+
+/** What a compaction asks for, and tells. */
+export interface Compaction {
+  /** The facts that stand for all of them. Taken when it is their turn; all that was acknowledged must be in it. */
+  facts(): Iterable<Fact>
+  /** Where they lie now; called only if the new file is in its place. */
+  placed(facts: readonly PlacedFact[]): void
+}
+
+interface PendingCompaction {
+  of: Compaction
   resolve(): void
   reject(error: FeedsError): void
 }
 
 /** See the head of this file. */
 export class FactLog {
-  readonly #file: LogFile
   readonly #path: string
+  readonly #setId: Uint8Array
   readonly #limits: Readonly<FeedsLimits>
+  readonly #openFile: OpenLogFile
+  #file: LogFile
   #position: number
   #sequence: number
   #facts: number
+  #inFile: number
   #queue: Waiting[] = []
+  #compaction: PendingCompaction | null = null
   #writing: Promise<void> | null = null
   #fault: FeedsError | null = null
   #isClosed = false
@@ -71,10 +87,13 @@ export class FactLog {
   private constructor(file: LogFile, options: FactLogOptions, end: Replayed) {
     this.#file = file
     this.#path = options.path
+    this.#setId = options.setId
     this.#limits = options.limits
+    this.#openFile = options.openFile ?? openLogFile
     this.#position = end.position
     this.#sequence = end.sequence
     this.#facts = end.facts
+    this.#inFile = end.inFile
   }
 
   /**
@@ -85,8 +104,10 @@ export class FactLog {
   static async open(options: FactLogOptions): Promise<FactLog> {
     const { path } = options
     try {
+      // Of a compaction that was cut off: the log itself is whole.
+      await rm(temporaryOf(path), { force: true })
       const bytes = (await readIfThere(path)) ?? (await create(path, options.setId))
-      const end = replay(bytes, options)
+      const end = replayLog(bytes, options)
       const file = await (options.openFile ?? openLogFile)(path)
       if (end.position < bytes.byteLength) {
         await file.truncate(end.position)
@@ -104,17 +125,37 @@ export class FactLog {
     return this.#facts
   }
 
+  /** How many facts the file holds, and its bytes. */
+  get size(): { facts: number; bytes: number } {
+    return { facts: this.#inFile, bytes: this.#position }
+  }
+
   /**
-   * Appends facts, all in one entry if they fit. Resolves when they are on the disk.
+   * Appends facts, all in one entry if they fit. Resolves with their places when they are on the disk.
    *
    * @throws {FeedsError} `ERR_FEEDS_STORAGE`: none of them counts. `ERR_FEEDS_CLOSED`.
    */
-  append(facts: readonly Fact[]): Promise<void> {
-    if (this.#isClosed) return Promise.reject(new FeedsError('ERR_FEEDS_CLOSED', 'the fact log is closed'))
-    if (this.#fault !== null) return Promise.reject(this.#fault)
-    if (facts.length === 0) return Promise.resolve()
+  append(facts: readonly Fact[]): Promise<FactPlace[]> {
+    const refusal = this.#refusal()
+    if (refusal !== null) return Promise.reject(refusal)
+    if (facts.length === 0) return Promise.resolve([])
     return new Promise((resolve, reject) => {
       this.#queue.push({ facts: facts.map(encodeFact), resolve, reject })
+      this.#writing ??= this.#drain()
+    })
+  }
+
+  /**
+   * Writes the log anew, without what is superseded. What is appended meanwhile waits.
+   *
+   * @throws {FeedsError} `ERR_FEEDS_STORAGE`: the old file stays, and goes on.
+   */
+  compact(compaction: Compaction): Promise<void> {
+    const refusal = this.#refusal()
+    if (refusal !== null) return Promise.reject(refusal)
+    if (this.#compaction !== null) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      this.#compaction = { of: compaction, resolve, reject }
       this.#writing ??= this.#drain()
     })
   }
@@ -127,10 +168,18 @@ export class FactLog {
     await this.#file.close()
   }
 
+  #refusal(): FeedsError | null {
+    return this.#isClosed ? new FeedsError('ERR_FEEDS_CLOSED', 'the fact log is closed') : this.#fault
+  }
+
   async #drain(): Promise<void> {
     // Facts of one tick share an entry.
     await new Promise(resolve => setImmediate(resolve))
-    while (this.#queue.length > 0) await this.#writeEntry(this.#takeGroup())
+    while (this.#queue.length > 0 || this.#compaction !== null) {
+      // After what was asked for before it, so that its snapshot holds all that was acknowledged.
+      if (this.#queue.length > 0) await this.#writeEntry(this.#takeGroup())
+      else await this.#runCompaction()
+    }
     this.#writing = null
   }
 
@@ -160,10 +209,19 @@ export class FactLog {
       await this.#onFault(cause, group)
       return
     }
+    let offset = this.#position + ENTRY_FACTS_AT
     this.#position += entry.byteLength
     this.#sequence++
     this.#facts += facts.length
-    for (const waiting of group) waiting.resolve()
+    this.#inFile += facts.length
+    for (const waiting of group) {
+      waiting.resolve(
+        waiting.facts.map(({ byteLength: bytes }) => {
+          offset += bytes
+          return { offset: offset - bytes, bytes }
+        })
+      )
+    }
   }
 
   /** Takes back what may have been written. If that fails too, what is on the disk is unknown: the log is given up. */
@@ -177,76 +235,103 @@ export class FactLog {
     }
     for (const waiting of group) waiting.reject(error)
   }
-}
 
-interface Replayed {
-  position: number
-  sequence: number
-  facts: number
-}
-
-function replay(bytes: Uint8Array, options: FactLogOptions): Replayed {
-  const header = decodeHeader(bytes)
-  if (!header.ok) throw damaged(options.path, 0, header.reason)
-  if (!b4a.equals(header.value, options.setId)) {
-    const message = `fact log ${options.path} belongs to a set with another namespace`
-    throw new FeedsError('ERR_FEEDS_LOG_FOREIGN', message)
-  }
-  const { maxEntryBytes } = options.limits
-  const end: Replayed = { position: HEADER_BYTES, sequence: 0, facts: 0 }
-  const replayed: Fact[] = []
-  for (;;) {
-    const size = entryBytesAt(bytes, end.position, maxEntryBytes)
-    if (size === 0) break
-    const sequence = sequenceAt(bytes, end.position)
-    if (sequence !== end.sequence) {
-      throw damaged(
-        options.path,
-        end.position,
-        `entry ${end.sequence} was expected, entry ${sequence} is there`
-      )
-    }
-    const entry = decodeEntry(bytes.subarray(end.position, end.position + size))
-    if (!entry.ok) throw damaged(options.path, end.position, entry.reason)
-    for (const { fact } of entry.value.facts) replayed.push(fact)
-    end.facts += entry.value.facts.length
-    end.sequence++
-    end.position += size
-  }
-  checkTail(bytes, end, options)
-  // Only now: of a damaged log nothing is applied.
-  for (const fact of replayed) options.replay(fact)
-  return end
-}
-
-/** Throws unless only a torn piece of one entry, or zeros, follow the last good entry. */
-function checkTail(bytes: Uint8Array, end: Replayed, options: FactLogOptions): void {
-  const { maxEntryBytes } = options.limits
-  let last = bytes.byteLength
-  while (last > end.position && bytes[last - 1] === 0) last--
-  if (last - end.position > maxEntryBytes + 8) {
-    throw damaged(options.path, end.position, 'more than one entry is unreadable')
-  }
-  const most = end.sequence + (bytes.byteLength - end.position) / 16
-  for (let at = end.position + 1; at + 16 <= last; at++) {
-    const sequence = sequenceAt(bytes, at)
-    // Cheapest check first: nearly every offset fails it, so that the checksums don't make this quadratic.
-    if (sequence < end.sequence || sequence > most) continue
-    if (entryBytesAt(bytes, at, maxEntryBytes) > 0) {
-      throw damaged(
-        options.path,
-        end.position,
-        `entry ${end.sequence} is unreadable, entry ${sequence} follows`
+  async #runCompaction(): Promise<void> {
+    const { of, resolve, reject } = this.#compaction as PendingCompaction
+    this.#compaction = null
+    try {
+      if (this.#fault !== null) throw this.#fault
+      // Whoever was told that a fact is on the disk applies it in this turn: only then is the snapshot whole.
+      await new Promise(next => setImmediate(next))
+      const written = await this.#writeAnew([...of.facts()])
+      of.placed(written)
+      resolve()
+    } catch (cause) {
+      reject(
+        cause instanceof FeedsError
+          ? cause
+          : storageError(`fact log ${this.#path} could not be compacted`, cause)
       )
     }
   }
+
+  async #writeAnew(facts: Fact[]): Promise<PlacedFact[]> {
+    const temporary = temporaryOf(this.#path)
+    const all: Fact[] = [{ kind: 'compacted', facts: this.#facts, kept: facts.length }, ...facts]
+    const places: PlacedFact[] = []
+    let position = HEADER_BYTES
+    let sequence = 0
+    await makeLogFile(temporary)
+    const file = await this.#openFile(temporary)
+    try {
+      await file.write(encodeHeader(this.#setId), 0)
+      for (const group of this.#groupsOf(all)) {
+        let offset = position + ENTRY_FACTS_AT
+        for (const { fact, encoded } of group) {
+          places.push({ fact, offset, bytes: encoded.byteLength })
+          offset += encoded.byteLength
+        }
+        const entry = encodeEntry(
+          sequence++,
+          group.map(({ encoded }) => encoded)
+        )
+        await file.write(entry, position)
+        position += entry.byteLength
+      }
+      await file.sync()
+    } catch (fault) {
+      await file.close().catch(() => {})
+      await rm(temporary, { force: true })
+      throw fault
+    }
+    await this.#takeOver(file, temporary)
+    this.#position = position
+    this.#sequence = sequence
+    this.#inFile = all.length
+    return places
+  }
+
+  /** Facts as they go into entries. */
+  *#groupsOf(facts: readonly Fact[]): IterableIterator<{ fact: Fact; encoded: Uint8Array }[]> {
+    const { maxFactsPerEntry, maxEntryBytes } = this.#limits
+    let group: { fact: Fact; encoded: Uint8Array }[] = []
+    let bytes = ENTRY_FACTS_AT
+    for (const fact of facts) {
+      const encoded = encodeFact(fact)
+      if (group.length === maxFactsPerEntry || bytes + encoded.byteLength > maxEntryBytes) {
+        yield group
+        group = []
+        bytes = ENTRY_FACTS_AT
+      }
+      group.push({ fact, encoded })
+      bytes += encoded.byteLength
+    }
+    yield group
+  }
+
+  /** From the rename on the new file is the log, whatever comes. */
+  async #takeOver(file: LogFile, temporary: string): Promise<void> {
+    const before = this.#file
+    try {
+      await takePlace(temporary, this.#path, () => {
+        this.#file = file
+      })
+    } catch (cause) {
+      const isReplaced = this.#file === file
+      await (isReplaced ? before : file).close().catch(() => {})
+      // A power cut may bring the old file back, and with it the loss of what would be acknowledged from now on.
+      if (isReplaced) this.#fault = storageError(`fact log ${this.#path} could not be replaced`, cause)
+      throw cause
+    }
+    await before.close().catch(() => {})
+  }
 }
 
-function damaged(path: string, offset: number, reason: string): FeedsError {
-  const message =
-    `fact log ${path} is damaged at byte ${offset}: ${reason}. Nothing was opened. Put back a copy of the file, or move it ` +
-    'away and authorize the feeds again; revocations that only this file knew are lost then'
-  return new FeedsError('ERR_FEEDS_LOG_DAMAGED', message, { offset })
+/** Bytes of an entry before its first fact. */
+const ENTRY_FACTS_AT = 16
+
+function temporaryOf(path: string): string {
+  return join(dirname(path), 'compact.tmp')
 }
 
 function storageError(message: string, cause: unknown): FeedsError {
@@ -266,48 +351,5 @@ async function readIfThere(path: string): Promise<Uint8Array | null> {
 async function create(path: string, setId: Uint8Array): Promise<Uint8Array> {
   const header = encodeHeader(setId)
   await writeNewFile(path, header)
-  return header
-}
-
-/** A file of mode 0600 that is there as a whole or not at all; its folder is made with mode 0700. */
-export async function writeNewFile(path: string, bytes: Uint8Array): Promise<void> {
-  const folder = dirname(path)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const temporary = join(folder, `.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`)
-  const file = await open(temporary, 'wx', 0o600)
-  try {
-    await file.write(bytes)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(temporary, path)
-  await syncFolder(folder)
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  // Windows can't open a folder; there a rename is durable by the file system's own journal.
-  if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-async function openLogFile(path: string): Promise<LogFile> {
-  const file: FileHandle = await open(path, 'r+')
-  return {
-    async write(bytes, position) {
-      let written = 0
-      while (written < bytes.byteLength) {
-        const result = await file.write(bytes, written, bytes.byteLength - written, position + written)
-        written += result.bytesWritten
-      }
-    },
-    sync: () => file.datasync(),
-    truncate: length => file.truncate(length),
-    close: () => file.close()
-  }
+  return b4a.from(header)
 }

@@ -6,8 +6,7 @@
  */
 import { EventEmitter } from 'eventemitter3'
 import { progressOf } from '../core/progress.js'
-import { FeedsError, rangeError, typeError } from '../errors.js'
-import { LIMITS } from '../limits.js'
+import { FeedsError, typeError } from '../errors.js'
 import type {
   AuthorizeExtra,
   CorestoreLike,
@@ -15,35 +14,38 @@ import type {
   EntriesOptions,
   Feed,
   FeedEntry,
+  FeedLengths,
   FeedMeta,
   FeedProgress,
   FeedSession,
   FeedSetEvents,
   FeedSetOptions,
+  ForkProof,
   Key,
   KeyPair,
   MuxLike,
   ReplicateOptions,
   RevokeOptions,
+  Rotation,
+  SetRecords,
   WriterOptions
 } from '../types.js'
 import { connectionOf } from './connection.js'
+import { checkStorage } from './corestore.js'
+import type { EngineOptions } from './engine-types.js'
 import { readEntries } from './entries.js'
-import type { OpenLogFile } from './fact-log.js'
-import { checkStorage } from './hypercore.js'
 import { checkName, keyBytes, setNamespaceOf, tryKeyBytes } from './keys.js'
 import { Movement } from './movement.js'
+import { entriesHostOf, freezeWriter, syncHostOf } from './set-access.js'
 import { closedError, notReady, SetEngine } from './set-engine.js'
+import { limitsOf } from './set-options.js'
 import { type SyncedOptions, waitUntilSynced } from './synced.js'
 
 /** Name of writer() without a name. */
 const DEFAULT_WRITER = 'default'
-const MAX_FEEDS = 1_000_000
 
-/** What only tests pass: a log file with faults. */
-export interface InternalOptions {
-  openFile?: OpenLogFile
-}
+/** What only tests pass: files with faults, another boot of the machine, a gate that is off. */
+export type InternalOptions = Pick<EngineOptions, 'openFile' | 'writeFile' | 'bootId' | 'isGateOff'>
 
 /**
  * A durable set of authorized feeds. See the package's README for the guarantees.
@@ -60,7 +62,6 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
   readonly #engine: SetEngine<T>
   readonly #movement: Movement
   readonly #maxNameBytes: number
-  readonly #uploadIdleMs: number
 
   /**
    * @param storage - A folder, which is made if needed, or a Corestore, which is never closed by the set.
@@ -69,26 +70,27 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
   constructor(storage: string | CorestoreLike, options: FeedSetOptions = {}, internal: InternalOptions = {}) {
     super()
     checkStorage(storage)
-    checkOptions(options)
-    const limits = { ...LIMITS, ...options.limits, ...(options.maxFeeds && { maxFeeds: options.maxFeeds }) }
+    const limits = limitsOf(options)
     this.namespace = setNamespaceOf(options.namespace ?? '')
     this.#maxNameBytes = limits.maxNameBytes
-    this.#uploadIdleMs = limits.uploadIdleMs
     this.#movement = new Movement({
       progressMs: limits.progressMs,
-      statuses: () => this.#engine.statuses(),
+      statusOf: key => (this.has(key) ? this.#engine.statuses([key])[0] : undefined),
       isHeard: () => this.listenerCount('progress') > 0,
       tell: progress => void this.emit('progress', progress)
     })
-    const { keyPair = null, valueEncoding = 'binary' } = options
-    const { openFile } = internal
+    const { keyPair = null, valueEncoding = 'binary', gate } = options
+    const { namespace } = this
+    const isCautious = gate === 'always'
     this.#engine = new SetEngine<T>(
-      { storage, namespace: this.namespace, keyPair, valueEncoding, limits, openFile },
+      { storage, namespace, keyPair, valueEncoding, limits, isCautious, ...internal },
       {
         authorized: key => this.#tellAuthorized(key),
         appended: feed => void this.emit('append', feed),
         moved: key => this.#movement.moved(key),
         forked: proof => void this.emit('fork', proof),
+        recovering: feed => void this.emit('recovering', feed),
+        rotated: rotation => void this.emit('rotate', rotation),
         warning: error => void this.emit('warning', error)
       }
     )
@@ -107,7 +109,7 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
 
   /** Public key of the writers. @throws {FeedsError} `ERR_FEEDS_NOT_READY` before ready(), if no key pair was passed. */
   get author(): Uint8Array {
-    return this.#engine.keyPair.publicKey
+    return this.#engine.author.keyPair.publicKey
   }
 
   /** 8 bytes that tell this storage folder from every other. @throws {FeedsError} `ERR_FEEDS_NOT_READY` before ready(). */
@@ -118,7 +120,7 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
 
   /** For protocols on top of a set: what its author signs with. Never log it. @throws {FeedsError} as `author`. */
   authorKeyPair(): KeyPair {
-    return this.#engine.keyPair
+    return this.#engine.author.keyPair
   }
 
   /** Authorized feeds. */
@@ -132,16 +134,14 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
   }
 
   /** For protocols on top of a set: opaque records in the same log. list() is complete after ready(). */
-  get records(): {
-    list(): Iterable<Uint8Array>
-    append(records: readonly Uint8Array[]): Promise<void>
-  } {
+  get records(): SetRecords {
     return {
       list: () => this.#facts.records(),
       append: async records => {
         await this.ready()
         return this.#facts.appendRecords(records)
-      }
+      },
+      retain: keep => this.#facts.retainRecords(keep)
     }
   }
 
@@ -166,7 +166,28 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
   async writer(name = DEFAULT_WRITER, options: WriterOptions = {}): Promise<Feed<T>> {
     checkName(name, this.#maxNameBytes)
     await this.ready()
-    return this.#engine.writer(name, options.meta ?? { name })
+    return this.#engine.writers.make(name, options.meta ?? { name })
+  }
+
+  /**
+   * Gives a writer up: it takes no more appends, and writer() has its successor, which is returned. Its feed stays in the set.
+   * This happens by itself when a writer that may have been rolled back finds no peer, and when it forked.
+   *
+   * @throws {FeedsError} `ERR_FEEDS_NOT_AUTHORIZED` if there is no such writer, `ERR_FEEDS_STORAGE`.
+   */
+  async rotate(name = DEFAULT_WRITER): Promise<Feed<T>> {
+    await this.ready()
+    const key = this.#facts.own.key(name)
+    if (key === null) throw new FeedsError('ERR_FEEDS_NOT_AUTHORIZED', 'there is no writer of this name')
+    await this.#engine.writers.rotate(key)
+    return this.writer(name)
+  }
+
+  /** Writers that were given up, oldest first, also in earlier runs: for who has to tell others of the successors. */
+  rotations(): Rotation[] {
+    return [...this.#facts.own.rotations()].map(({ from, to, length }) => {
+      return { name: this.#facts.own.nameOf(from)?.name ?? '', from, to, length }
+    })
   }
 
   /**
@@ -179,34 +200,29 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
    */
   async authorize(key: Key, meta?: FeedMeta, extra: AuthorizeExtra = {}): Promise<Feed<T>> {
     const bytes = keyBytes(key)
-    const { version, record, download } = extra
+    const { version, record, download, maxBytes, until } = extra
     if (download !== undefined && download !== 'all' && download !== 'sparse') {
       throw typeError('ERR_FEEDS_BAD_OPTION', "download is 'all' or 'sparse'")
     }
     await this.ready()
     const policy = download === undefined ? undefined : download === 'sparse' ? 1 : 0
-    return this.#engine.authorize(bytes, { meta, version, record, policy })
+    return this.#engine.authorize(bytes, { meta, version, record, policy, maxBytes, until })
   }
 
   /**
    * Takes a feed out of the set. Once it resolves that is on the disk, and no block of the feed is served, taken or
-   * delivered by this process. Waiting get() calls reject `ERR_FEEDS_NOT_AUTHORIZED`.
+   * delivered by this process. Waiting get() calls reject `ERR_FEEDS_NOT_AUTHORIZED`. What is here stays readable in
+   * sessions that the application has, and by readable(): all of it, up to `cutoff`, or with `purge` nothing.
    *
    * @returns Was it authorized until now? A feed that never was is denied in advance.
-   * @throws {TypeError | RangeError | FeedsError} `ERR_FEEDS_BAD_KEY`; `ERR_FEEDS_UNSUPPORTED` for `cutoff`;
-   * `ERR_FEEDS_STORAGE`: this process keeps to the revoke, but a restart may not know it.
+   * @throws {TypeError | RangeError | FeedsError} `ERR_FEEDS_BAD_KEY`, `ERR_FEEDS_BAD_OPTION`, `ERR_FEEDS_SET_FULL`: nothing
+   * was changed. `ERR_FEEDS_STORAGE`: this process keeps to the revoke, but a restart may not know it.
    */
   async revoke(key: Key, options: RevokeOptions = {}): Promise<boolean> {
     const bytes = keyBytes(key)
     const { cutoff, purge = false, reason, version, record } = options
-    if (cutoff !== undefined) {
-      throw new FeedsError(
-        'ERR_FEEDS_UNSUPPORTED',
-        'cutoff is not enforced by this release, so it is not accepted'
-      )
-    }
     await this.ready()
-    const wasAuthorized = await this.#engine.revoke(bytes, { purge, version, record })
+    const wasAuthorized = await this.#engine.revoke(bytes, { purge, cutoff, version, record })
     if (wasAuthorized) this.emit('revoke', bytes, reason ?? null)
     return wasAuthorized
   }
@@ -219,9 +235,18 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
 
   /** The feed with this key or writer name; null if it isn't in the set. Every spelling gives the same object. */
   get(keyOrName: Key): Feed<T> | null {
-    const key = tryKeyBytes(keyOrName) ?? this.#facts.writerKey(String(keyOrName))
+    const key = tryKeyBytes(keyOrName) ?? this.#facts.own.key(String(keyOrName))
     if (key === null || !this.opened || !this.#facts.isAuthorized(key)) return null
     return this.#engine.table.session(key)
+  }
+
+  /**
+   * What is here of a feed that left the set, by revoke() or because it forked: nothing more comes, and blocks that became
+   * invalid are hidden. Null for a feed that never was in the set, and while this set is not open.
+   */
+  readable(key: Key): Feed<T> | null {
+    const bytes = keyBytes(key)
+    return this.opened && this.#facts.isKnown(bytes) ? this.#engine.table.session(bytes) : null
   }
 
   /** What was noted about a feed; null for none, and for a feed that isn't in the set. */
@@ -242,7 +267,29 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
 
   /** For protocols on top of a set: full writer name of a local writer, null for others. */
   origin(key: Key): Uint8Array | null {
-    return this.#facts.origin(keyBytes(key))
+    return this.#facts.own.origin(keyBytes(key))
+  }
+
+  /** How far a feed goes, and how much of it is here, without opening it; null for one that isn't in the set. */
+  lengths(key: Key): FeedLengths | null {
+    const bytes = keyBytes(key)
+    return this.#facts.isAuthorized(bytes) ? this.#facts.lengths(bytes) : null
+  }
+
+  /** Feeds that were signed twice for one length, in the order in which that was found. They aren't in the set. */
+  forks(): ForkProof[] {
+    return this.#engine.forks.list()
+  }
+
+  /**
+   * Takes the proof of a fork that another set found, as its 'fork' event or forks() gave it. The feed is shut for ever.
+   *
+   * @returns False: it was known.
+   * @throws {TypeError | RangeError | FeedsError} `ERR_FEEDS_BAD_PROOF`, `ERR_FEEDS_SET_FULL`, `ERR_FEEDS_STORAGE`.
+   */
+  async quarantine(proof: Uint8Array): Promise<boolean> {
+    await this.ready()
+    return this.#engine.forks.quarantine(proof)
   }
 
   /** The authorized feeds. Each is opened when it is reached: use keys() to look only. */
@@ -285,17 +332,7 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
   async synced(options: SyncedOptions = {}): Promise<{ feeds: number; blocks: number }> {
     options.signal?.throwIfAborted()
     await this.ready()
-    const { sessions } = this.#engine
-    return waitUntilSynced(
-      {
-        hasPeer: () => [...sessions].some(session => session.isOpen),
-        statuses: () => this.#engine.statuses(),
-        moves: () => this.#movement.count,
-        isClosed: () => this.closed,
-        uploadIdleMs: this.#uploadIdleMs
-      },
-      options
-    )
+    return waitUntilSynced(syncHostOf(this.#engine, this.#movement), options)
   }
 
   /**
@@ -304,17 +341,7 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
    * @throws {TypeError} `ERR_FEEDS_BAD_CURSOR`, at once. The iterator rejects with `signal.reason` if aborted.
    */
   entries(options: EntriesOptions = {}): AsyncIterableIterator<FeedEntry<T>> {
-    return readEntries<T>(
-      {
-        ready: () => this.ready(),
-        isClosed: () => this.closed,
-        isAuthorized: key => this.#facts.isAuthorized(key),
-        keys: () => this.keys(),
-        feedOf: key => this.#engine.table.session(key),
-        nextChange: () => this.#movement.next()
-      },
-      options
-    )
+    return readEntries<T>(entriesHostOf(this.#engine, this.#movement), options)
   }
 
   /**
@@ -325,22 +352,18 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
    */
   async freeze(name: string): Promise<Feed<T>> {
     await this.ready()
-    const key = this.#facts.writerKey(name)
-    if (key === null || !this.#facts.isAuthorized(key)) {
-      throw new FeedsError('ERR_FEEDS_NOT_AUTHORIZED', 'there is no writer of this name')
-    }
-    const { core } = this.#engine.table.open(key)
-    await core.ready()
-    if (core.length === 0)
-      throw new FeedsError('ERR_FEEDS_EMPTY', 'a feed without a block has nothing to freeze')
-    const frozen = await this.#engine.store.freeze(core, this.#engine.keyPair)
-    return this.authorize(frozen, { name, static: true })
+    return this.authorize(await freezeWriter(this.#engine, name), { name, static: true })
   }
 
-  /** Resolves when everything appended so far survives a power cut. Costs some 10 ms: not after each append. */
+  /**
+   * Resolves when everything appended so far survives a power cut. Calls share a sync of some 10 ms, and there is one in
+   * `limits.flushMs` at most.
+   *
+   * @throws {FeedsError} `ERR_FEEDS_STORAGE`.
+   */
   async flush(): Promise<void> {
     await this.ready()
-    await this.#engine.store.flush()
+    await this.#engine.writers.flush()
   }
 
   /** Ends all sessions and closes what is ours; a Corestore that was passed in stays open. Idempotent, bounded. */
@@ -366,19 +389,5 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
 
   get #facts() {
     return this.#engine.facts
-  }
-}
-
-function checkOptions(options: FeedSetOptions): void {
-  const { keyPair, maxFeeds } = options
-  if (
-    keyPair !== undefined &&
-    (keyPair?.publicKey?.byteLength !== 32 || keyPair?.secretKey?.byteLength !== 64)
-  ) {
-    throw typeError('ERR_FEEDS_BAD_OPTION', 'keyPair needs a publicKey of 32 bytes and a secretKey of 64')
-  }
-  if (maxFeeds === undefined) return
-  if (!Number.isInteger(maxFeeds) || maxFeeds < 1 || maxFeeds > MAX_FEEDS) {
-    throw rangeError('ERR_FEEDS_BAD_OPTION', `maxFeeds is ${maxFeeds}, it can be 1 to ${MAX_FEEDS}`)
   }
 }

@@ -1,135 +1,335 @@
 /**
  * The feeds of a set that are open: our own session of each, and the one that the application gets.
  *
- * The application's session is its own to close; ours goes on serving peers. What a revoke takes away is a switch that all
- * sessions of a feed share, so that also those that a Hyperbee made for itself stop.
+ *   CLOSED  --acquire(), or the application uses its session--> OPEN
+ *   PINNED  an open feed that somebody acquired: a gate that has it attached, a writer that recovers
+ *   RESTING an open feed that nobody acquired, whose session of the application sleeps or waits for nothing
+ *   RESTING --longest of all, and another needs its place | lingerMs--> CLOSED
+ *
+ * At most `maxOpen` feeds are open because of peers: a gate finds no room until one rests. What the application uses is
+ * opened in any case. What a revoke takes away is a switch that all sessions of a feed share.
  */
 import { slotOf } from '../core/fact-set.js'
 import { FeedsError } from '../errors.js'
 import type { Feed, FeedEncoding, KeyPair } from '../types.js'
-import { type Core, discoveryKeyOf, type FeedSwitch, type Store } from './hypercore.js'
+import type { Store } from './corestore.js'
+import { type Bed, type FeedSwitch, type SleepingSession, sleepingSession } from './guarded-core.js'
+import { type Core, discoveryKeyOf } from './hypercore.js'
 import { keyId } from './keys.js'
+import type { WriterGate } from './writer-gate.js'
 
-/** One feed that was opened at least once. */
-export interface OpenFeed<T> {
+/** Known lengths of a feed. */
+export interface FeedLengths {
+  fork: number
+  length: number
+  complete: number
+}
+
+/** One feed that was touched. */
+export interface OpenFeed {
   readonly key: Uint8Array
   readonly id: string
-  readonly discoveryKey: Uint8Array
   readonly feedSwitch: FeedSwitch
-  /** Null after it was closed. */
+  /** Null while it is closed. */
   core: Core | null
-  /** The application's; null until it asks, and after it closed it. */
-  session: Feed<T> | null
+  /** Those who need it open. */
+  pins: number
+  /** The application's; held strongly only while it must hear what happens. */
+  session: WeakRef<SleepingSession> | null
+  heard: SleepingSession | null
+  usedMs: number
 }
 
 /** How the feeds of a set are opened, and who hears of them. */
-export interface FeedTableOptions<T> {
+export interface FeedTableOptions {
   store: Store
   valueEncoding: FeedEncoding
+  maxOpen: number
+  lingerMs: number
   /** Manifest and key pair of a feed that we write; null for others. */
   writerOf(key: Uint8Array): { manifest: object; keyPair: KeyPair } | null
-  appended(feed: OpenFeed<T>): void
-  moved(feed: OpenFeed<T>): void
-  conflict(feed: OpenFeed<T>, length: number, fork: number): void
+  /** Stands before the appends of a feed that we write; null for others. */
+  gateOf(key: Uint8Array): WriterGate | null
+  /** Why a feed is closed to the application, and from which block on it is hidden. */
+  stateOf(key: Uint8Array): { denied: FeedsError | null; cutoff: number | null }
+  lengths(key: Uint8Array): FeedLengths
+  noteLengths(key: Uint8Array, lengths: FeedLengths): void
+  /** It is open and ready: what it fetches is to be set up. */
+  opened(feed: OpenFeed, core: Core): void
+  /** The application waits for a block, or for news (null). Throws if it must not. */
+  demand(feed: OpenFeed, seq: number | null): void
+  /** An open feed could be closed. */
+  room(): void
+  appended(feed: OpenFeed): void
+  moved(feed: OpenFeed): void
+  conflict(feed: OpenFeed, length: number, fork: number, proof: unknown): void
 }
 
 /** See the head of this file. */
 export class FeedTable<T> {
-  readonly #options: FeedTableOptions<T>
-  readonly #feeds = new Map<string, OpenFeed<T>>()
+  readonly #options: FeedTableOptions
+  readonly #feeds = new Map<string, OpenFeed>()
+  /** Takes away what is left of feeds that the application let go of. */
+  readonly #gone = new FinalizationRegistry<string>(slot => this.#forget(slot))
+  #open = 0
+  #timer: NodeJS.Timeout | null = null
+  #isClosed = false
 
-  constructor(options: FeedTableOptions<T>) {
+  constructor(options: FeedTableOptions) {
     this.#options = options
   }
 
-  /** A feed that was opened before; undefined otherwise. */
-  peek(key: Uint8Array): OpenFeed<T> | undefined {
+  /** Feeds that are open now. */
+  get open(): number {
+    return this.#open
+  }
+
+  /** A feed that was touched; undefined otherwise. */
+  peek(key: Uint8Array): OpenFeed | undefined {
     return this.#feeds.get(slotOf(key))
   }
 
   /** Feeds that are open now. */
-  *openFeeds(): IterableIterator<OpenFeed<T> & { core: Core }> {
-    for (const feed of this.#feeds.values())
-      if (feed.core !== null) yield feed as OpenFeed<T> & { core: Core }
+  *openFeeds(): IterableIterator<OpenFeed & { core: Core }> {
+    for (const feed of this.#feeds.values()) if (feed.core !== null) yield feed as OpenFeed & { core: Core }
   }
 
-  /** Opens a feed, if it isn't open. The caller has checked that it is authorized. */
-  open(key: Uint8Array): OpenFeed<T> & { core: Core } {
-    let feed = this.#feeds.get(slotOf(key))
-    if (feed === undefined) {
-      feed = {
-        key,
-        id: keyId(key),
-        discoveryKey: discoveryKeyOf(key),
-        feedSwitch: { denied: null },
-        core: null,
-        session: null
-      }
-      this.#feeds.set(slotOf(key), feed)
+  /** Could one more feed be opened, if need be by closing one that rests? */
+  hasRoom(key: Uint8Array): boolean {
+    if (this.#open < this.#options.maxOpen) return true
+    return this.peek(key)?.core != null || this.#resting().next().done !== true
+  }
+
+  /** Opens a feed, and keeps it open until release(). The caller has checked that it may be. */
+  async acquire(key: Uint8Array): Promise<Core> {
+    const feed = this.#touch(key)
+    feed.pins++
+    try {
+      const core = this.#openCore(feed)
+      await core.ready()
+      return core
+    } catch (fault) {
+      this.release(key)
+      throw fault
     }
-    feed.feedSwitch.denied = null
-    feed.core ??= this.#openCore(feed)
-    return feed as OpenFeed<T> & { core: Core }
   }
 
-  /** The application's session: the same object until it is closed. */
+  release(key: Uint8Array): void {
+    const feed = this.peek(key)
+    if (feed === undefined || feed.pins === 0) return
+    feed.pins--
+    feed.usedMs = performance.now()
+    if (feed.pins > 0 || feed.core === null) return
+    this.#sweepLater()
+    this.#options.room()
+  }
+
+  /** The application's session: the same object as long as the application holds it, until it closes it. */
   session(key: Uint8Array): Feed<T> {
-    const feed = this.open(key)
-    if (feed.session !== null) return feed.session
+    const feed = this.#touch(key)
+    const known = feed.session?.deref()
+    if (known !== undefined && !known.closed) return known as unknown as Feed<T>
     const { valueEncoding, writerOf } = this.#options
-    const keyPair = writerOf(key)?.keyPair ?? null
-    const session = feed.core.session(feed.feedSwitch, valueEncoding, keyPair) as unknown as Feed<T>
-    feed.session = session
+    const keyPair = writerOf(key)?.keyPair
+    const options = { valueEncoding, ...(keyPair && { keyPair }) }
+    const session = sleepingSession(feed.feedSwitch, this.#bedOf(feed), options)
+    feed.session = new WeakRef(session)
+    feed.heard = null
+    this.#gone.register(session, slotOf(key))
     session.once('close', () => {
-      if (feed.session === session) feed.session = null
+      if (feed.session?.deref() === session) feed.session = null
+      if (feed.heard === session) feed.heard = null
     })
-    return session
+    return session as unknown as Feed<T>
   }
 
-  /** Takes a feed away: appends and waiting gets reject, at once. */
-  deny(key: Uint8Array, reason: string): void {
-    const feed = this.#feeds.get(slotOf(key))
+  /** What the facts say of a feed has changed: its sessions follow at once. */
+  changed(key: Uint8Array): void {
+    const feed = this.peek(key)
     if (feed === undefined) return
-    feed.feedSwitch.denied = new FeedsError('ERR_FEEDS_NOT_AUTHORIZED', reason)
+    Object.assign(feed.feedSwitch, this.#options.stateOf(key))
+    const { denied } = feed.feedSwitch
+    if (denied === null) return
     feed.core?.stopDownload()
-    feed.core?.rejectWaiting(feed.feedSwitch.denied)
+    feed.core?.rejectWaiting(denied)
   }
 
   /** Closes our session of a feed that was taken away. The application's stays, so that it can read what is here. */
-  async release(key: Uint8Array): Promise<void> {
-    const feed = this.#feeds.get(slotOf(key))
-    const core = feed?.core
-    if (feed === undefined || !core) return
-    feed.core = null
-    await core.close()
-    if (feed.session === null && feed.core === null) this.#feeds.delete(slotOf(key))
+  async retire(key: Uint8Array): Promise<void> {
+    const feed = this.peek(key)
+    if (feed === undefined) return
+    // One that is being opened for the application is closed later, when nobody uses it.
+    if (feed.pins > 0) return
+    await this.#close(feed)
+    if (feed.session?.deref() === undefined) this.#feeds.delete(slotOf(key))
+  }
+
+  /** Nothing is let through any more; waiting calls reject. */
+  stop(error: FeedsError): void {
+    this.#isClosed = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    for (const { feedSwitch, core } of this.#feeds.values()) {
+      feedSwitch.denied ??= error
+      core?.rejectWaiting(error)
+    }
   }
 
   /** Closes everything, the application's sessions too. */
   async close(): Promise<void> {
-    const closing: Promise<void>[] = []
-    for (const { core, session, feedSwitch } of this.#feeds.values()) {
-      feedSwitch.denied ??= new FeedsError('ERR_FEEDS_CLOSED', 'the set was closed')
-      core?.rejectWaiting(feedSwitch.denied)
-      if (session !== null) closing.push(session.close())
+    const closing: Promise<unknown>[] = []
+    for (const { core, session } of this.#feeds.values()) {
+      closing.push(session?.deref()?.close() ?? Promise.resolve())
       if (core !== null) closing.push(core.close())
     }
     this.#feeds.clear()
+    this.#open = 0
     await Promise.allSettled(closing)
   }
 
-  #openCore(feed: OpenFeed<T>): Core {
-    const { store, writerOf, appended, moved, conflict } = this.#options
+  #touch(key: Uint8Array): OpenFeed {
+    const slot = slotOf(key)
+    const known = this.#feeds.get(slot)
+    if (known !== undefined) return known
+    const { stateOf, gateOf, lengths, demand } = this.#options
+    const id = keyId(key)
+    const feedSwitch: FeedSwitch = {
+      key,
+      id,
+      discoveryKey: discoveryKeyOf(key),
+      gate: gateOf(key),
+      known: () => lengths(key),
+      demand: seq => demand(feed, seq),
+      ...stateOf(key)
+    }
+    const feed: OpenFeed = { key, id, feedSwitch, core: null, pins: 0, session: null, heard: null, usedMs: 0 }
+    this.#feeds.set(slot, feed)
+    return feed
+  }
+
+  /** Where a session of the application sleeps. While it wakes the feed is pinned; then it has a hold of its own. */
+  #bedOf(feed: OpenFeed): Bed {
+    let isPinned = false
+    return {
+      open: async () => {
+        const core = await this.acquire(feed.key)
+        isPinned = true
+        return core.root
+      },
+      woke: () => {
+        if (isPinned) this.release(feed.key)
+        isPinned = false
+      },
+      heard: () => this.#onHeard(feed)
+    }
+  }
+
+  #onHeard(feed: OpenFeed): void {
+    const session = feed.session?.deref()
+    if (session === undefined) return
+    feed.heard = session
+    if (feed.core !== null && session.isAsleep) session.ready().catch(() => {}) // whoever uses it is told
+  }
+
+  #openCore(feed: OpenFeed): Core {
+    feed.usedMs = performance.now()
+    if (feed.core !== null) return feed.core
+    if (this.#isClosed) throw new FeedsError('ERR_FEEDS_CLOSED', 'the set was closed')
+    this.#makeRoom()
+    const { store, writerOf, appended, moved, conflict, opened } = this.#options
     const core = store.openCore(feed.key, writerOf(feed.key)?.manifest)
+    feed.core = core
+    this.#open++
     core.watch({
       append: () => {
+        this.#noteLengths(feed, core)
         appended(feed)
         moved(feed)
       },
-      download: () => moved(feed),
+      download: () => {
+        this.#noteLengths(feed, core)
+        moved(feed)
+      },
       upload: () => moved(feed),
-      conflict: (length, fork) => conflict(feed, length, fork)
+      conflict: (length, fork, proof) => conflict(feed, length, fork, proof)
     })
+    core.ready().then(
+      () => {
+        if (feed.core !== core) return
+        this.#noteLengths(feed, core)
+        opened(feed, core)
+        // It wants to hear what happens, which only an awake session does.
+        if (feed.heard?.isAsleep === true) feed.heard.ready().catch(() => {})
+      },
+      () => {
+        if (feed.core === core) this.#closed(feed)
+      }
+    )
     return core
+  }
+
+  #noteLengths(feed: OpenFeed, core: Core): void {
+    if (!core.isClosed) this.#options.noteLengths(feed.key, { ...core.position, complete: core.complete })
+  }
+
+  #makeRoom(): void {
+    for (const feed of this.#resting()) {
+      if (this.#open < this.#options.maxOpen) return
+      void this.#close(feed)
+    }
+  }
+
+  /** Open feeds that may be closed, longest unused first. */
+  *#resting(): IterableIterator<OpenFeed & { core: Core }> {
+    const resting = [...this.openFeeds()].filter(feed => feed.pins === 0 && this.#canSleep(feed))
+    yield* resting.sort((a, b) => a.usedMs - b.usedMs)
+  }
+
+  /** Has nobody but the set's own session of the application a hold of it, and does that wait for nothing? */
+  #canSleep(feed: OpenFeed & { core: Core }): boolean {
+    const session = feed.session?.deref()
+    const isAwake = session !== undefined && !session.isAsleep && !session.closed
+    if (feed.core.sessions > Number(isAwake)) return false
+    return !isAwake || session.canSleep
+  }
+
+  async #close(feed: OpenFeed): Promise<void> {
+    const { core } = feed
+    if (core === null) return
+    this.#noteLengths(feed, core)
+    feed.session?.deref()?.sleep()
+    this.#closed(feed)
+    await core.close()
+  }
+
+  #closed(feed: OpenFeed): void {
+    feed.core = null
+    this.#open--
+    this.#options.room()
+  }
+
+  #forget(slot: string): void {
+    const feed = this.#feeds.get(slot)
+    if (feed === undefined || feed.session?.deref() !== undefined) return
+    if (feed.core === null && feed.pins === 0) this.#feeds.delete(slot)
+  }
+
+  /** Closes what nobody used for a while, apart from what the application holds awake. */
+  #sweepLater(): void {
+    if (this.#isClosed) return
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null
+      this.#sweep()
+    }, this.#options.lingerMs).unref()
+  }
+
+  #sweep(): void {
+    let isLeft = false
+    for (const feed of this.#resting()) {
+      const session = feed.session?.deref()
+      if (session !== undefined && !session.isAsleep && !session.closed) continue
+      if (performance.now() - feed.usedMs >= this.#options.lingerMs) void this.#close(feed)
+      else isLeft = true
+    }
+    if (isLeft) this.#sweepLater()
   }
 }

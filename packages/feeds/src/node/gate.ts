@@ -9,40 +9,21 @@
  * is closed. Each of the last two alone leaks: a detached feed goes on sending on its open channel, a closed channel is
  * opened again by the replicator.
  */
-import b4a from 'b4a'
 import { GateCore, type GateEffect, type GateInput, type GateState } from '../core/gate.js'
 import { FeedsError } from '../errors.js'
 import type { FeedsLimits } from '../limits.js'
 import { guardChannels } from './channel-guard.js'
+import { AskBudget } from './gate-asks.js'
+import { channelsOf, closeChannels } from './gate-channels.js'
+import type { GateFeed, GateHolder } from './gate-types.js'
+import { GateWarnings } from './gate-warnings.js'
 import { errorOf } from './guard.js'
-import type { Core } from './hypercore.js'
-import { REPLICATION_PROTOCOL } from './hypercore.js'
-import type { ChannelLike, MuxLike } from './protomux.js'
+import { type Core, REPLICATION_PROTOCOL } from './hypercore.js'
+import { gateId } from './keys.js'
+import { openingSlots } from './opening-slots.js'
+import type { MuxLike } from './protomux.js'
 import { within } from './within.js'
 
-/** A feed as the gate sees it. */
-export interface GateFeed {
-  readonly discoveryKey: Uint8Array
-  /** Is it authorized now? Asked after each wait, and for each channel. */
-  isAllowed(): boolean
-  /** Opens the feed; rejects if that fails or if it was revoked meanwhile. */
-  open(): Promise<Core>
-}
-
-/** Who grants: one session of one set. */
-export interface GateHolder {
-  readonly number: number
-  /** The peer opened a feed that nobody granted: grants it, or doesn't. Has finderMs. */
-  find(discoveryKey: Uint8Array): Promise<void> | null
-  /** A feed that this holder grants was attached, or isn't any more. */
-  changed(id: string, isAttached: boolean): void
-  warn(error: FeedsError): void
-}
-
-/** Rounds of closing until no channel of a feed is left; a remote that reopens at once can make a second one needed. */
-const CLOSE_ROUNDS = 8
-/** ms between two warnings of one kind about one connection. */
-const WARN_MS = 1_000
 const REGISTRY = Symbol.for('hearsay.gates/1')
 const shared = globalThis as { [REGISTRY]?: WeakMap<object, Gate> }
 shared[REGISTRY] ??= new WeakMap()
@@ -55,11 +36,6 @@ export function gateOf(mux: MuxLike, limits: Readonly<FeedsLimits>): Gate {
   const gate = new Gate(mux, limits)
   gates.set(mux, gate)
   return gate
-}
-
-/** A feed's name at the gate: its discovery key in hex. */
-export function gateId(discoveryKey: Uint8Array): string {
-  return b4a.toString(discoveryKey, 'hex')
 }
 
 interface Attachment {
@@ -77,24 +53,31 @@ export class Gate {
   readonly #feeds = new Map<string, Map<number, GateFeed>>()
   readonly #attached = new Map<string, Attachment>()
   readonly #waiting = new Map<string, (() => void)[]>()
-  readonly #warnedAtMs = new Map<string, number>()
+  /** Opens of the peer that wait for room. */
+  readonly #waitingForRoom = new Set<() => void>()
+  readonly #warnings = new GateWarnings(error => {
+    for (const holder of this.#holders.values()) holder.warn(error)
+  })
+  readonly #asks: AskBudget
+  readonly #pump = (): void => this.#step({ kind: 'tick' })
   #nextHolder = 1
   #timer: NodeJS.Timeout | null = null
-  #askTokens: number
-  #askedAtMs = performance.now()
   /** Opens of the peer that were refused. */
   refused = 0
 
   constructor(mux: MuxLike, limits: Readonly<FeedsLimits>) {
     this.#mux = mux
     this.#limits = limits
-    this.#askTokens = limits.asksBurst
-    this.#core = new GateCore({
-      maxOpening: limits.maxOpeningPerMux,
-      offerMs: limits.offerMs,
-      refusedMs: limits.refusedMs,
-      maxRefusedMs: limits.maxRefusedMs
-    })
+    this.#asks = new AskBudget(limits)
+    const { maxOpeningPerMux, offerMs, refusedMs, maxRefusedMs } = limits
+    this.#core = new GateCore(
+      { maxOpening: maxOpeningPerMux, offerMs, refusedMs, maxRefusedMs },
+      {
+        take: isForced => openingSlots.take(limits.maxOpening, isForced, this.#pump),
+        give: () => openingSlots.give(),
+        hasRoom: id => this.#hasRoom(id)
+      }
+    )
     mux.stream.on('close', () => this.#onMuxClose())
     guardChannels(mux, {
       protocol: REPLICATION_PROTOCOL,
@@ -129,16 +112,15 @@ export class Gate {
     return this.#core.isGrantedBy(id, holder.number)
   }
 
-  /** @returns False: this holder granted it before. */
-  grant(holder: GateHolder, feed: GateFeed): boolean {
+  /** Grants a feed; nothing is opened until it is wanted, or the peer asks. */
+  grant(holder: GateHolder, feed: GateFeed): void {
     const id = gateId(feed.discoveryKey)
-    if (this.#core.isGrantedBy(id, holder.number)) return false
+    if (this.#core.isGrantedBy(id, holder.number)) return
     const feeds = this.#feeds.get(id) ?? new Map<number, GateFeed>()
     feeds.set(holder.number, feed)
     this.#feeds.set(id, feeds)
     this.#step({ kind: 'grant', id, holder: holder.number })
     if (this.#core.state(id) === 'attached') holder.changed(id, true)
-    return true
   }
 
   /**
@@ -159,9 +141,31 @@ export class Gate {
     return isGranted
   }
 
-  /** The peer has more of this feed than we, or says that it may be opened now. */
-  want(id: string, isInvited: boolean): void {
-    this.#step({ kind: 'want', id, isInvited })
+  /** The peer has more of this feed than we, or says that it may be opened now. `isUrgent`: before all others. */
+  want(id: string, isInvited: boolean, isUrgent = false): void {
+    this.#step({ kind: 'want', id, isInvited, isUrgent })
+  }
+
+  /** Closes a feed that is attached, if nothing has moved for `idleMs`; it stays granted. */
+  rest(id: string, idleMs: number): void {
+    const attachment = this.#attached.get(id)
+    if (attachment === undefined || this.#core.state(id) !== 'attached') return
+    // One whose channel the peer has closed can only be opened again.
+    if (channelsOf(this.#mux, id).length > 0 && !attachment.core.isQuiet(idleMs)) return
+    this.#step({ kind: 'idle', id })
+  }
+
+  /** Feeds that are attached now. */
+  attached(): string[] {
+    return [...this.#attached.keys()]
+  }
+
+  /** What waits for room may have it now. */
+  pump(): void {
+    const waiting = [...this.#waitingForRoom]
+    this.#waitingForRoom.clear()
+    for (const resolve of waiting) resolve()
+    this.#pump()
   }
 
   /** Resolves when the running job of this feed is done. */
@@ -174,9 +178,19 @@ export class Gate {
   }
 
   #mayBeOpen(id: string): boolean {
-    if (!this.#core.mayBeOpen(id)) return false
-    for (const feed of this.#feeds.get(id)?.values() ?? []) if (feed.isAllowed()) return true
-    return false
+    return this.#core.mayBeOpen(id) && this.#feedsOf(id).some(feed => feed.isAllowed())
+  }
+
+  #hasRoom(id: string): boolean {
+    return this.#feedsOf(id).some(feed => feed.hasRoom())
+  }
+
+  #room(): Promise<void> {
+    return new Promise(resolve => this.#waitingForRoom.add(resolve))
+  }
+
+  #feedsOf(id: string): GateFeed[] {
+    return [...(this.#feeds.get(id)?.values() ?? [])]
   }
 
   #step(input: GateInput): void {
@@ -207,6 +221,11 @@ export class Gate {
       case 'destroy':
         this.#destroy(effect.id)
         return
+      case 'rest':
+        for (const number of [...(this.#feeds.get(effect.id)?.keys() ?? [])]) {
+          this.#holders.get(number)?.rested(effect.id)
+        }
+        return
       case 'wake':
         this.#wakeAt(effect.atMs - nowMs)
         return
@@ -215,26 +234,30 @@ export class Gate {
 
   #wakeAt(delayMs: number): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#step({ kind: 'tick' }), Math.max(1, delayMs))
+    this.#timer = setTimeout(this.#pump, Math.max(1, delayMs))
     this.#timer.unref()
   }
 
   async #open(id: string): Promise<void> {
+    const before = this.#attached.get(id)
     let isOpen = false
-    for (const feed of [...(this.#feeds.get(id)?.values() ?? [])]) {
+    for (const feed of this.#feedsOf(id)) {
       if (!feed.isAllowed()) continue
       try {
-        const core = await feed.open()
+        const core = await feed.acquire()
         // It may have been revoked, or the connection closed, while it opened.
         isOpen = feed.isAllowed() && !this.#mux.stream.destroying
         if (isOpen) this.#attached.set(id, { feed, core })
+        else feed.release()
+        if (isOpen) before?.feed.release()
       } catch (fault) {
         if (feed.isAllowed()) this.#warn(id, 'WARN_FEEDS_OPEN', 'a feed could not be opened', fault)
       }
       if (isOpen) break
     }
+    if (!isOpen) before?.core.detach(this.#mux)
     this.#step({ kind: 'opened', id, isOpen })
-    if (!isOpen || this.#core.state(id) === undefined) this.#attached.delete(id)
+    if (!isOpen || this.#core.state(id) === undefined) this.#drop(id)
   }
 
   async #attach(id: string): Promise<void> {
@@ -248,7 +271,7 @@ export class Gate {
     await this.#mux.stream.opened
     this.#step({ kind: 'attached', id })
     this.#tellHolders(id)
-    const isAccepted = (await this.#channelsOf(id)[0]?.fullyOpened()) === true
+    const isAccepted = (await channelsOf(this.#mux, id)[0]?.fullyOpened()) === true
     // Revoked and granted again meanwhile: this answer belongs to a channel that is gone.
     if (this.#attached.get(id) !== attachment) return
     this.#step({ kind: 'answered', id, isAccepted })
@@ -262,34 +285,17 @@ export class Gate {
     let isDone = false
     try {
       attachment?.core.detach(this.#mux)
-      isDone = await within(this.#closeChannels(id), this.#limits.closeMs, false)
+      isDone = await within(closeChannels(this.#mux, id), this.#limits.closeMs, false)
     } catch (fault) {
       this.#warn(id, 'WARN_FEEDS_STUCK', 'a feed could not be detached', fault)
     }
+    attachment?.feed.release()
     this.#step({ kind: 'detached', id, isDone })
   }
 
-  async #closeChannels(id: string): Promise<boolean> {
-    await this.#mux.stream.opened
-    for (let round = 0; round < CLOSE_ROUNDS; round++) {
-      const channels = this.#channelsOf(id)
-      if (channels.length === 0) return true
-      // Waits for handlers of ours that still run, not for the remote.
-      const closed = channels.map(channel => channel.fullyClosed())
-      for (const channel of channels) channel.close()
-      await Promise.all(closed)
-    }
-    return false
-  }
-
-  /** By the muxer, not by the feed's peers: a peer entry is gone when the remote closed first. */
-  #channelsOf(id: string): (ChannelLike & { fullyOpened(): Promise<boolean> })[] {
-    const channels: (ChannelLike & { fullyOpened(): Promise<boolean> })[] = []
-    for (const channel of this.#mux) {
-      if (channel.protocol !== REPLICATION_PROTOCOL || channel.id === null) continue
-      if (gateId(channel.id) === id) channels.push(channel as (typeof channels)[number])
-    }
-    return channels
+  #drop(id: string): void {
+    this.#attached.get(id)?.feed.release()
+    this.#attached.delete(id)
   }
 
   #destroy(id: string): void {
@@ -308,24 +314,23 @@ export class Gate {
 
   async #answer(discoveryKey: Uint8Array): Promise<void> {
     const id = gateId(discoveryKey)
+    if (!this.#core.isGranted(id)) for (const holder of this.#holders.values()) holder.admit(discoveryKey)
     if (!this.#core.isGranted(id)) {
-      if (!this.#takeAsk()) {
+      if (!this.#asks.take()) {
         this.refused++
         return this.#warn(id, 'WARN_FEEDS_PEER', 'a peer opens too many feeds that it was not granted')
       }
       await Promise.all([...this.#holders.values()].map(holder => this.#find(holder, discoveryKey)))
     }
     while (this.#core.isGranted(id) && this.#core.isBusy(id)) await this.#settled(id)
-    if (this.#core.isGranted(id) && !this.#isPaired(id)) {
+    // Has the job that was just waited for made the channel that the peer asks for?
+    if (this.#core.isGranted(id) && channelsOf(this.#mux, id).length === 0) {
+      // When it comes too late for the peer's open, ours is the one that it answers.
+      while (this.#core.isGranted(id) && !this.#hasRoom(id)) await this.#room()
       this.#step({ kind: 'asked', id })
       while (this.#core.isBusy(id)) await this.#settled(id)
     }
     if (!this.#mayBeOpen(id)) this.refused++
-  }
-
-  /** Has the job that was just waited for made the channel that the peer asks for? */
-  #isPaired(id: string): boolean {
-    return this.#channelsOf(id).length > 0
   }
 
   async #find(holder: GateHolder, discoveryKey: Uint8Array): Promise<void> {
@@ -335,17 +340,6 @@ export class Gate {
       const cause = errorOf(fault)
       holder.warn(new FeedsError('WARN_FEEDS_FINDER', `a finder failed: ${cause.message}`, { cause }))
     }
-  }
-
-  #takeAsk(): boolean {
-    const nowMs = performance.now()
-    const { asksPerSecond, asksBurst } = this.#limits
-    const gained = (Math.max(0, nowMs - this.#askedAtMs) / 1_000) * asksPerSecond
-    this.#askTokens = Math.min(asksBurst, this.#askTokens + gained)
-    this.#askedAtMs = nowMs
-    if (this.#askTokens < 1) return false
-    this.#askTokens--
-    return true
   }
 
   #onForeign(discoveryKey: Uint8Array | null): void {
@@ -366,24 +360,20 @@ export class Gate {
   }
 
   #warn(id: string, code: FeedsError['code'], message: string, fault?: unknown): void {
-    const nowMs = performance.now()
-    if (nowMs - (this.#warnedAtMs.get(code) ?? Number.NEGATIVE_INFINITY) < WARN_MS) return
-    this.#warnedAtMs.set(code, nowMs)
     const text = id === '' ? message : `${message} (discovery key ${id.slice(0, 8)})`
-    const error = new FeedsError(code, text, fault === undefined ? {} : { cause: errorOf(fault) })
-    // In a later microtask: an application's listener must not run inside a callback of the muxer.
-    queueMicrotask(() => {
-      for (const holder of this.#holders.values()) holder.warn(error)
-    })
+    this.#warnings.warn(code, text, fault)
   }
 
   #onMuxClose(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
-    for (const id of [...this.#attached.keys()]) {
+    openingSlots.leave(this.#pump)
+    for (const id of this.attached()) {
       for (const number of this.#feeds.get(id)?.keys() ?? []) this.#holders.get(number)?.changed(id, false)
+      this.#drop(id)
     }
-    this.#attached.clear()
     for (const waiting of this.#waiting.values()) for (const resolve of waiting) resolve()
     this.#waiting.clear()
+    for (const resolve of this.#waitingForRoom) resolve()
+    this.#waitingForRoom.clear()
   }
 }

@@ -1,34 +1,29 @@
 /**
- * All that this package knows of Hypercore and Corestore, and the only file that imports them or touches their internals.
+ * Hypercore as this package uses it: one opened feed, and the keys of feeds.
  *
- * Internals used, each pinned by a contract test: `core.replicator.detachFrom`, `replicator.peers` with remoteLength,
- * remoteContiguousLength, remoteSynced and remoteDownloading, `storage.path`, `storage.db.flush`, and that `onwait` is
- * called synchronously before a get() waits. There is no public way to stop replicating to one peer (hypercore #356): if
- * `detachFrom` is gone, this fails loudly and never falls back to a variant that leaks.
+ * Internals used, each pinned by a contract test: `core.replicator.detachFrom`, `core.bitfield.firstUnset`, `core.gc`, and
+ * `replicator.peers` with remotePublicKey, remoteLength, remoteFork, remoteContiguousLength, remoteSynced and
+ * remoteDownloading. There is no public way to stop replicating to one peer (hypercore #356): if `detachFrom` is gone, this
+ * fails loudly and never falls back to a variant that leaks.
  */
 import b4a from 'b4a'
-import Corestore from 'corestore'
 import Hypercore from 'hypercore'
-import { FeedsError, typeError } from '../errors.js'
-import type { CorestoreLike, FeedEncoding, KeyPair } from '../types.js'
+import type { Position } from '../writer-record.js'
 import { feedNamespaceOf } from './keys.js'
 import type { MuxLike } from './protomux.js'
-import { randomBytes } from './sodium.js'
 
 /** Protocol under which hypercores replicate. */
 export const REPLICATION_PROTOCOL = 'hypercore/alpha'
-const AUTHOR_NAME = 'hearsay/feeds/1/author'
-const LOCK_MESSAGE = 'could not be locked'
-
-/** Shared by all sessions of one feed that this package gives out: why it is closed to them, or null. */
-export interface FeedSwitch {
-  denied: FeedsError | null
-}
+/** Corestore closes a core that nobody uses after so many looks, one each 2 s: this is the last but one. */
+const LAST_LOOK = 3
 
 /** What one peer has shown of a feed. */
 export interface CorePeer {
+  /** Hex of its Noise key: the same over all of its connections, if it keeps that. */
+  id: string
   /** False until its first message about lengths came. */
   isSynced: boolean
+  fork: number
   length: number
   /** Blocks that it has from the first one on. */
   complete: number
@@ -36,137 +31,42 @@ export interface CorePeer {
   isDownloading: boolean
 }
 
-/** A session whose feed can be taken away: see FeedSwitch. */
-class GuardedCore extends Hypercore {
-  readonly #switch: FeedSwitch
-
-  constructor(storage: unknown, key: unknown, options: { parent?: unknown; feedSwitch?: FeedSwitch }) {
-    const feedSwitch = options.parent instanceof GuardedCore ? options.parent.#switch : options.feedSwitch
-    if (feedSwitch === undefined) throw new Error('a guarded session needs its switch')
-    const onwait = (): void => {
-      if (feedSwitch.denied !== null) throw feedSwitch.denied
-    }
-    super(storage, key, { ...options, onwait })
-    this.#switch = feedSwitch
-  }
-
-  override session(options: object = {}): Hypercore {
-    return super.session({ class: GuardedCore, ...options })
-  }
-
-  override async append(blocks: unknown, options?: object): Promise<{ length: number; byteLength: number }> {
-    if (this.#switch.denied !== null) throw this.#switch.denied
-    return super.append(blocks, options)
-  }
-
-  override async truncate(length?: number, options?: object): Promise<void> {
-    if (this.#switch.denied !== null) throw this.#switch.denied
-    return super.truncate(length, options)
-  }
+/** A node of a feed's Merkle tree. */
+export interface TreeNode {
+  index: number
+  /** Bytes of the blocks below it. */
+  size: number
+  hash: Uint8Array
 }
 
-/** Is this a Corestore, of whichever copy of the module? */
-export function isCorestore(value: unknown): value is CorestoreLike {
-  if (typeof value !== 'object' || value === null) return false
-  const { get, namespace, replicate, ready, close, storage } = value as Record<string, unknown>
-  const areMethods = [get, namespace, replicate, ready, close].every(method => typeof method === 'function')
-  return areMethods && typeof storage === 'object' && storage !== null
+/** What shows what the first `length` blocks of a feed are, and that its author signed that. */
+export interface TreeProof {
+  fork: number
+  upgrade: {
+    length: number
+    /** Roots of the tree at `length`. */
+    nodes: TreeNode[]
+    /** From there to the length that was signed. */
+    additionalNodes: TreeNode[]
+    signature: Uint8Array
+  }
+  manifest?: object | null
 }
 
-/** A store as a set uses it: its own session of the Corestore, and whether the Corestore is ours to close. */
-export class Store {
-  readonly #store: Corestore
-  readonly #isOwned: boolean
-  readonly #folder: string
-
-  private constructor(store: Corestore, folder: string, isOwned: boolean) {
-    this.#store = store
-    this.#folder = folder
-    this.#isOwned = isOwned
-  }
-
-  /** Does close() close the Corestore itself? */
-  get isOwned(): boolean {
-    return this.#isOwned
-  }
-
-  /** The storage folder. */
-  get folder(): string {
-    return this.#folder
-  }
-
-  /**
-   * Opens a folder, or a session of a Corestore that was passed in.
-   *
-   * @throws {FeedsError} `ERR_FEEDS_LOCKED`, `ERR_FEEDS_STORAGE`.
-   */
-  static async open(storage: string | CorestoreLike): Promise<Store> {
-    const isOwned = typeof storage === 'string'
-    let store: Corestore | null = null
-    try {
-      store = isOwned ? new Corestore(storage) : (storage as unknown as Corestore).session()
-      await store.ready()
-      const folder = folderOf(store)
-      if (store.readOnly) throw new Error('it was opened read-only')
-      return new Store(store, folder, isOwned)
-    } catch (cause) {
-      await store?.close().catch(() => {})
-      throw openError(isOwned ? storage : 'of the Corestore', cause)
-    }
-  }
-
-  /** A key pair that is the same for this storage and namespace for ever; from the Corestore's own secret. */
-  async authorKeyPair(namespace: Uint8Array): Promise<KeyPair> {
-    return this.#store.createKeyPair(AUTHOR_NAME, b4a.from(namespace))
-  }
-
-  /** Opens a feed by its key; by `manifest` too, if the feed is to be made here. No secret is stored. */
-  openCore(key: Uint8Array, manifest?: object): Core {
-    const options = manifest === undefined ? { key } : { key, manifest }
-    return new Core(this.#store.get(options as { key: Uint8Array }))
-  }
-
-  /** Syncs everything that was appended to the disk. */
-  async flush(): Promise<void> {
-    // storage.rocks.flush() is another column family and does nothing for appends.
-    await this.#store.storage.db.flush()
-  }
-
-  /**
-   * A static feed with the blocks of `core`: nobody can append to it, and equal blocks give the same key.
-   *
-   * The blocks are copied first, because Corestore's staticify() turns the very feed that it gets into the static one.
-   *
-   * @returns Its key.
-   */
-  async freeze(core: Core, keyPair: KeyPair): Promise<Uint8Array> {
-    // A namespace of its own each time: the copy's key is never used again, and an unfinished copy is never continued.
-    const manifest = manifestOf(keyPair.publicKey, randomBytes(32))
-    const copy = this.#store.get({ keyPair, manifest, exclusive: true } as never)
-    try {
-      await copy.ready()
-      const blocks: unknown[] = []
-      for (let seq = 0; seq < core.length; seq++) blocks.push(await core.block(seq))
-      await copy.append(blocks, { keyPair })
-      const frozen = await this.#store.staticify(copy)
-      const { key } = frozen
-      await frozen.close()
-      return key
-    } finally {
-      await copy.close()
-    }
-  }
-
-  /** Closes our session, and the Corestore if it is ours. */
-  async close(): Promise<void> {
-    await this.#store.close()
-  }
+/** Who hears of an opened feed. */
+export interface CoreListeners {
+  append(): void
+  download(): void
+  upload(): void
+  /** The feed was signed twice for `length`; `proof` is the other one's. */
+  conflict(length: number, fork: number, proof: unknown): void
 }
 
 /** One opened feed: our own session of it, which serves peers as long as it is open. */
 export class Core {
   readonly #root: Hypercore
   #download: { destroy(): void } | null = null
+  #movedMs = performance.now()
 
   /** @param root - A Hypercore. Not typed as one: our declarations name no module that has no types. */
   constructor(root: object) {
@@ -181,9 +81,34 @@ export class Core {
     return this.#root.length
   }
 
+  /** Bytes of all its blocks, here or not. */
+  get byteLength(): number {
+    return this.#root.byteLength
+  }
+
+  /** How far it goes. */
+  get position(): Position {
+    return { fork: this.#root.fork, length: this.#root.length }
+  }
+
   /** Blocks from the first one on that are here without a hole. */
   get complete(): number {
     return this.#root.contiguousLength
+  }
+
+  /** The first block from `start` on that isn't here; the length, if all are. */
+  blocksFrom(start: number): number {
+    const missing = this.#root.core.bitfield.firstUnset(start)
+    return missing === -1 ? this.length : Math.min(missing, this.length)
+  }
+
+  get isClosed(): boolean {
+    return this.#root.closed
+  }
+
+  /** What sessions for applications are made from. */
+  get root(): object {
+    return this.#root
   }
 
   async ready(): Promise<void> {
@@ -195,15 +120,23 @@ export class Core {
     return this.#root.get(seq, { wait: false })
   }
 
-  /** A session for the application; with `keyPair` it can append. */
-  session(feedSwitch: FeedSwitch, valueEncoding: FeedEncoding, keyPair: KeyPair | null): object {
-    const writer = keyPair === null ? {} : { keyPair }
-    return this.#root.session({ class: GuardedCore, feedSwitch, valueEncoding, ...writer })
+  /** How many blocks the first `bytes` bytes hold; null: no peer told in time. */
+  async blocksIn(bytes: number, timeoutMs: number): Promise<number | null> {
+    try {
+      return (await this.#root.seek(bytes, { timeout: timeoutMs }))?.[0] ?? null
+    } catch {
+      return null // REQUEST_TIMEOUT, or it was closed: asked again with the next length
+    }
   }
 
-  /** Fetches every block from now on, as peers show them. */
-  downloadAll(): void {
-    this.#download ??= this.#root.download({ start: 0, end: -1 })
+  /** Fetches the blocks before `end` from now on, as peers show them; -1: all of them. */
+  downloadTo(end: number): void {
+    this.stopDownload()
+    if (end !== 0) this.#download = this.#root.download({ start: 0, end })
+  }
+
+  get isDownloading(): boolean {
+    return this.#download !== null
   }
 
   stopDownload(): void {
@@ -213,6 +146,7 @@ export class Core {
 
   /** Attaches to a muxer; the channel is there one microtask after its stream opened. */
   attach(mux: MuxLike): void {
+    this.#movedMs = performance.now()
     this.#root.replicate(mux)
   }
 
@@ -227,11 +161,26 @@ export class Core {
   /** What the peers have shown. */
   peers(): CorePeer[] {
     return this.#root.peers.map(peer => ({
+      id: b4a.toString(peer.remotePublicKey, 'hex'),
       isSynced: peer.remoteSynced === true,
+      fork: Number(peer.remoteFork),
       length: Number(peer.remoteLength),
       complete: Number(peer.remoteContiguousLength),
       isDownloading: peer.remoteDownloading === true
     }))
+  }
+
+  /** Has nothing come, gone or been waited for in the last `ms`, and does no peer show more than we have? */
+  isQuiet(ms: number): boolean {
+    if (performance.now() - this.#movedMs < ms || this.#isWaitedFor()) return false
+    const { length } = this
+    if (this.#download !== null && this.complete < length) return false
+    return this.#root.peers.every(peer => peer.remoteSynced === true && Number(peer.remoteLength) <= length)
+  }
+
+  /** Sessions that somebody made of it, ours not counted. */
+  get sessions(): number {
+    return Math.max(0, (this.#root.sessions?.length ?? 0) - 1)
   }
 
   /** Rejects whatever waits for a block, in all sessions that this store made of the feed. */
@@ -241,28 +190,44 @@ export class Core {
     }
   }
 
-  /** Deletes the blocks that are here; the length stays. */
-  async clear(): Promise<void> {
-    await this.#root.clear(0, this.#root.length)
+  /** Deletes the blocks from `from` on that are here; the length stays. */
+  async clear(from: number): Promise<void> {
+    if (from < this.#root.length) await this.#root.clear(from, this.#root.length)
   }
 
-  /** Calls back on 'append', 'download', 'upload', and on 'conflict' with length and fork. */
-  watch(listeners: {
-    append(): void
-    download(): void
-    upload(): void
-    conflict(length: number, fork: number): void
-  }): void {
-    this.#root.on('append', listeners.append)
-    this.#root.on('download', listeners.download)
-    this.#root.on('upload', listeners.upload)
+  /** What shows another that this feed was signed up to its length, and what its first `length` blocks are; null: unsigned. */
+  async treeProof(length: number): Promise<TreeProof | null> {
+    const { manifest } = this.#root
+    if (manifest === null || length === 0 || length > this.#root.length) return null
+    const proof = await this.#root.proof({ upgrade: { start: 0, length } })
+    return { ...proof, manifest }
+  }
+
+  /** Calls back from now on. */
+  watch(listeners: CoreListeners): void {
+    const moved = (tell: () => void) => () => {
+      this.#movedMs = performance.now()
+      tell()
+    }
+    this.#root.on('append', moved(listeners.append))
+    this.#root.on('download', moved(listeners.download))
+    this.#root.on('upload', moved(listeners.upload))
     this.#root.on('conflict', listeners.conflict)
   }
 
   /** Closes our session. Those of the application stay. */
   async close(): Promise<void> {
     this.stopDownload()
+    const { core } = this.#root
     await this.#root.close()
+    // Corestore would keep it for 8 s more, in which as many others may be opened as were ever to be open at once.
+    if (typeof core?.gc === 'number' && core.gc > 0) core.gc = LAST_LOOK
+  }
+
+  #isWaitedFor(): boolean {
+    const own = this.#download === null ? 0 : 1
+    const requests = (this.#root.sessions ?? []).map(session => session.activeRequests.length)
+    return requests.reduce((sum, count) => sum + count, 0) > own
   }
 }
 
@@ -292,28 +257,4 @@ export function feedKeyOf(author: Uint8Array, namespace: Uint8Array, origin: Uin
 /** What a feed is called on a connection. */
 export function discoveryKeyOf(key: Uint8Array): Uint8Array {
   return Hypercore.discoveryKey(key)
-}
-
-/** @throws {TypeError} `ERR_FEEDS_STORAGE` for anything but a folder or a Corestore. */
-export function checkStorage(storage: unknown): asserts storage is string | CorestoreLike {
-  if (typeof storage === 'string' && storage.length > 0) return
-  if (isCorestore(storage)) return
-  const what = storage === null ? 'null' : storage === '' ? 'an empty text' : `a ${typeof storage}`
-  throw typeError('ERR_FEEDS_STORAGE', `storage must be a folder or a Corestore, this is ${what}`)
-}
-
-function folderOf(store: Corestore): string {
-  const { path } = store.storage
-  if (typeof path !== 'string') throw new Error('corestore changed: its storage has no path')
-  return path
-}
-
-function openError(folder: string, cause: unknown): FeedsError {
-  if (cause instanceof FeedsError) return cause
-  const text = cause instanceof Error ? cause.message : String(cause)
-  if (text.includes(LOCK_MESSAGE)) {
-    const message = `storage ${folder} is in use: by another process, or by another FeedSet or Corestore of this one`
-    return new FeedsError('ERR_FEEDS_LOCKED', message, { cause })
-  }
-  return new FeedsError('ERR_FEEDS_STORAGE', `storage ${folder} could not be opened: ${text}`, { cause })
 }

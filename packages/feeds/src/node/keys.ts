@@ -8,10 +8,14 @@
 import b4a from 'b4a'
 import c from 'compact-encoding'
 import idEncoding from 'hypercore-id-encoding'
+import type { WriterName } from '../core/own-feeds.js'
+import { encodeFields } from '../encoding.js'
 import { rangeError, typeError } from '../errors.js'
 import type { Key } from '../types.js'
 import { hash, keyedHash, namespaceOf } from './sodium.js'
 
+/** Bytes that tell one storage folder from another. */
+export const DEVICE_BYTES = 8
 const SET_NAMESPACE = namespaceOf('hearsay/feeds/1/set')
 const WRITER_NAMESPACE = namespaceOf('hearsay/feeds/1/writer')
 const FEED_ID_NAMESPACE = namespaceOf('hearsay/feeds/1/feed-id')
@@ -41,6 +45,11 @@ export function keyId(key: Uint8Array): string {
   return idEncoding.encode(key)
 }
 
+/** A feed's name at a gate: its discovery key in hex. */
+export function gateId(discoveryKey: Uint8Array): string {
+  return b4a.toString(discoveryKey, 'hex')
+}
+
 /** 32 bytes are a set's namespace as they are; a text is hashed. @throws {TypeError} `ERR_FEEDS_BAD_OPTION`. */
 export function setNamespaceOf(namespace: string | Uint8Array): Uint8Array {
   if (typeof namespace === 'string') return hash(SET_NAMESPACE, b4a.from(namespace))
@@ -60,28 +69,19 @@ export function feedIdOf(namespace: Uint8Array, key: Uint8Array): Uint8Array {
 
 /** `uint length | utf8(name) | device(8) | rotation uint`. */
 export function fullWriterName(name: string, device: Uint8Array, rotation: number): Uint8Array {
-  const state = { start: 0, end: 0, buffer: null as Uint8Array | null } as never as {
-    start: number
-    end: number
-    buffer: Uint8Array
-  }
-  const utf8 = b4a.from(name)
-  c.buffer.preencode(state as never, utf8)
-  c.uint.preencode(state as never, rotation)
-  state.end += device.byteLength
-  state.buffer = b4a.alloc(state.end)
-  c.buffer.encode(state as never, utf8)
-  state.buffer.set(device, state.start)
-  state.start += device.byteLength
-  c.uint.encode(state as never, rotation)
-  return state.buffer
+  return encodeFields(encode => {
+    encode(c.buffer, b4a.from(name))
+    encode(c.raw, device)
+    encode(c.uint, rotation)
+  })
 }
 
-/** The name in a full writer name; null if it is none. */
-export function writerNameOf(origin: Uint8Array): string | null {
+/** What a full writer name is made of; null if it is none. */
+export function writerNameOf(origin: Uint8Array): WriterName | null {
+  const state = { start: 0, end: origin.byteLength, buffer: origin } as never
   try {
-    const name = c.buffer.decode({ start: 0, end: origin.byteLength, buffer: origin } as never)
-    return b4a.toString(name ?? b4a.alloc(0))
+    const name = b4a.toString(c.buffer.decode(state) ?? b4a.alloc(0))
+    return { name, device: b4a.from(c.fixed(DEVICE_BYTES).decode(state)), rotation: c.uint.decode(state) }
   } catch {
     return null
   }

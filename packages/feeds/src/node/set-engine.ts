@@ -2,61 +2,49 @@
  * What is behind a FeedSet: its storage, facts, open feeds and sessions, and the order in which they act.
  *
  * An authorize is on the disk before a feed is opened or granted. A revoke: (1) denied in memory, which shuts the gate's
- * door and rejects what waits; (2) the tombstone is synced, while (3) the feed is detached and closed on every connection;
- * (4) resolved. Nobody is asked twice: whoever waited looks again at what is authorized now.
+ * door, hides what is behind a cutoff and rejects what waits; (2) the tombstone is synced, while (3) the feed is detached and
+ * closed on every connection; (4) what was invalidated is deleted; (5) resolved. Nobody is asked twice: whoever waited looks
+ * again at what is authorized now.
  */
 import type { FeedStatus } from '../core/progress.js'
 import { FeedsError } from '../errors.js'
 import type { FeedsLimits } from '../limits.js'
-import type {
-  CorestoreLike,
-  Feed,
-  FeedEncoding,
-  FeedMeta,
-  ForkProof,
-  KeyPair,
-  ReplicateOptions
-} from '../types.js'
+import type { Feed, ReplicateOptions } from '../types.js'
+import { Author } from './author.js'
+import { type ClearingHost, clearAll, clearFeed } from './clearing.js'
 import type { Connection } from './connection.js'
-import type { OpenLogFile } from './fact-log.js'
-import { type AuthorizeWish, type DenyWish, FactStore } from './fact-store.js'
-import { SetSession } from './feed-session.js'
+import { Store } from './corestore.js'
+import { Downloads } from './downloads.js'
+import type { EngineListeners, EngineOptions } from './engine-types.js'
+import { type DenyWish, FactStore } from './fact-store.js'
+import type { AuthorizeWish } from './fact-wishes.js'
+import type { SetSession } from './feed-session.js'
 import { FeedTable, type OpenFeed } from './feed-table.js'
-import type { GateFeed } from './gate.js'
-import { discoveryKeyOf, feedKeyOf, manifestOf, Store } from './hypercore.js'
-import { feedNamespaceOf, fullWriterName, keyId } from './keys.js'
+import { Forks } from './forks.js'
+import type { GateFeed } from './gate-types.js'
+import { type Core, discoveryKeyOf } from './hypercore.js'
+import { keyId } from './keys.js'
+import { Sessions } from './sessions.js'
+import { deviceFileOf } from './storage.js'
 import { within } from './within.js'
+import { Writers } from './writers.js'
 
-/** What an engine is made of. */
-export interface EngineOptions {
-  storage: string | CorestoreLike
-  /** 32 bytes. */
-  namespace: Uint8Array
-  keyPair: KeyPair | null
-  valueEncoding: FeedEncoding
-  limits: Readonly<FeedsLimits>
-  openFile?: OpenLogFile | undefined
-}
-
-/** Who hears of what happened. */
-export interface EngineListeners<T> {
-  authorized(key: Uint8Array): void
-  appended(feed: Feed<T>): void
-  moved(key: Uint8Array): void
-  forked(proof: ForkProof): void
-  warning(error: FeedsError): void
-}
+/** Feeds whose lengths are read from the disk in one go. */
+const LENGTHS_AT_ONCE = 256
 
 /** See the head of this file. */
 export class SetEngine<T> {
   readonly facts: FactStore
-  readonly sessions = new Set<SetSession<T>>()
+  readonly author: Author
+  readonly sessions: Sessions<T>
+  readonly forks: Forks
   readonly #options: EngineOptions
   readonly #listeners: EngineListeners<T>
-  readonly #makingWriters = new Map<string, Promise<Feed<T>>>()
-  #keyPair: KeyPair | null
+  readonly #downloads: Downloads
+  readonly #clearing: ClearingHost
   #store: Store | null = null
   #table: FeedTable<T> | null = null
+  #writers: Writers<T> | null = null
   #opening: Promise<void> | null = null
   #closing: Promise<void> | null = null
   #isOpened = false
@@ -64,8 +52,56 @@ export class SetEngine<T> {
   constructor(options: EngineOptions, listeners: EngineListeners<T>) {
     this.#options = options
     this.#listeners = listeners
-    this.#keyPair = options.keyPair
-    this.facts = new FactStore(options.namespace, options.limits)
+    const { limits, namespace } = options
+    const warn = (error: FeedsError): void => listeners.warning(error)
+    const facts = new FactStore(namespace, limits)
+    this.facts = facts
+    this.author = new Author(facts, namespace, options.keyPair)
+    this.#downloads = new Downloads({
+      warn,
+      isAuthorized: key => facts.isAuthorized(key),
+      termsOf: key => ({
+        isEager: facts.policy(key) === 0,
+        maxBytes: this.#isOwn(key) ? Number.POSITIVE_INFINITY : facts.maxBytes(key),
+        cutoff: facts.cutoff(key)
+      })
+    })
+    this.#clearing = {
+      warn,
+      store: () => this.store,
+      clearing: key => facts.clearing(key),
+      clearings: () => facts.clearings(),
+      cleared: done => facts.cleared(done)
+    }
+    this.forks = new Forks({
+      warn,
+      limits,
+      facts,
+      store: () => this.store,
+      shut: (key, logged) => this.#shut(key, logged),
+      isOwn: key => this.#isOwn(key),
+      rotate: async (key, length) => this.#writers?.rotate(key, length),
+      forked: proof => listeners.forked(proof)
+    })
+    this.sessions = new Sessions<T>({
+      limits,
+      warn,
+      ready: () => this.ready(),
+      isAuthorized: key => facts.isAuthorized(key),
+      keyOf: discoveryKey => facts.keyOf(discoveryKey),
+      keys: () => facts.keys(),
+      isSought: key => this.#isSought(key),
+      isUrgent: key => this.#writers?.isRecovering(key) === true,
+      lengthOf: key => facts.lengths(key)?.length ?? 0,
+      feedOf: key => this.table.session(key),
+      gateFeedOf: key => this.#gateFeedOf(key),
+      claimed: (key, peer, length) => this.#writers?.claimed(key, peer, length),
+      changed: key => listeners.moved(key)
+    })
+  }
+
+  get limits(): Readonly<FeedsLimits> {
+    return this.#options.limits
   }
 
   /** Was ready() done? Stays true after close(). */
@@ -75,12 +111,6 @@ export class SetEngine<T> {
 
   get isClosed(): boolean {
     return this.#closing !== null
-  }
-
-  /** @throws {FeedsError} `ERR_FEEDS_NOT_READY` */
-  get keyPair(): KeyPair {
-    if (this.#keyPair === null) throw notReady('author')
-    return this.#keyPair
   }
 
   /** @throws {FeedsError} `ERR_FEEDS_CLOSED` */
@@ -106,194 +136,234 @@ export class SetEngine<T> {
     return this.#closing
   }
 
-  /** The local writer of this name; two calls at once make one. */
-  async writer(name: string, meta: FeedMeta): Promise<Feed<T>> {
-    const running = this.#makingWriters.get(name) ?? this.#makeWriter(name, meta)
-    this.#makingWriters.set(name, running)
-    try {
-      return await running
-    } finally {
-      this.#makingWriters.delete(name)
-    }
+  /** @throws {FeedsError} `ERR_FEEDS_CLOSED` */
+  get writers(): Writers<T> {
+    if (this.#writers === null || this.isClosed) throw closedError()
+    return this.#writers
   }
 
   async authorize(key: Uint8Array, wish: AuthorizeWish): Promise<Feed<T>> {
     const isNew = await this.facts.authorize(key, wish)
-    return this.#enter(key, isNew)
+    // It may be on the disk: an earlier member of the set, or a feed of the application.
+    if (isNew && !this.isClosed) await this.#learnLengths(this.store, [key])
+    if (this.isClosed) throw closedError()
+    // It may have been revoked in the meantime.
+    if (!this.facts.isAuthorized(key))
+      throw new FeedsError('ERR_FEEDS_NOT_AUTHORIZED', 'the feed was revoked meanwhile')
+    this.#termsChanged(key)
+    await clearFeed(this.#clearing, key)
+    if (isNew) this.#entered(key)
+    return this.table.session(key)
   }
 
   /** @returns Was it authorized until now? */
   async revoke(key: Uint8Array, wish: DenyWish): Promise<boolean> {
     const { wasAuthorized, logged } = this.facts.deny(key, wish)
-    await this.#shut(key, logged, 'the feed was revoked')
-    if (wish.purge && !this.facts.isAuthorized(key)) await this.#purge(key)
+    await this.#shut(key, logged)
+    if (!this.facts.isAuthorized(key)) await clearFeed(this.#clearing, key)
     return wasAuthorized
   }
 
   /** A session of the set on a connection. */
   replicate(connection: Connection, options: ReplicateOptions<T>): SetSession<T> {
-    const session = new SetSession<T>(
-      {
-        limits: this.#options.limits,
-        ready: () => this.ready(),
-        isAuthorized: key => this.facts.isAuthorized(key),
-        keys: () => this.facts.keys(),
-        feedOf: key => this.table.session(key),
-        gateFeedOf: key => this.#gateFeedOf(key),
-        warn: error => this.#listeners.warning(error),
-        changed: key => this.#listeners.moved(key),
-        ended: ended => void this.sessions.delete(ended)
-      },
-      connection,
-      options
-    )
-    this.sessions.add(session)
-    return session
+    return this.sessions.add(connection, options)
   }
 
-  /** Where each authorized feed stands; opens none. */
-  statuses(): FeedStatus[] {
+  /** Where feeds stand; opens none. Default: all that are authorized. */
+  statuses(keys: Iterable<Uint8Array> = this.facts.keys()): FeedStatus[] {
     const sessions = [...this.sessions]
-    return [...this.facts.keys()].map(key => {
-      const core = this.#table?.peek(key)?.core ?? null
-      return {
-        id: keyId(key),
-        key,
-        length: core?.length ?? 0,
-        complete: core?.complete ?? 0,
-        isSparse: this.facts.policy(key) === 1,
-        isForked: this.facts.isQuarantined(key),
-        isSettled: sessions.every(session => session.isSettled(key)),
-        peers: core?.peers() ?? []
-      }
-    })
+    return [...keys].map(key => ({
+      ...(this.facts.lengths(key) ?? { length: 0, complete: 0 }),
+      id: keyId(key),
+      key,
+      cutoff: this.facts.cutoff(key),
+      isSparse: this.facts.policy(key) === 1,
+      isForked: this.facts.isQuarantined(key),
+      isOverQuota: this.#downloads.isOver(key),
+      isRecovering: this.#writers?.isRecovering(key) === true,
+      isSettled: sessions.every(session => session.isSettled(key)),
+      peers: this.#table?.peek(key)?.core?.peers() ?? []
+    }))
+  }
+
+  /** Of the authorized feeds those that are open, or that something is done for on a connection. */
+  activeStatuses(): FeedStatus[] {
+    const active = new Map<string, Uint8Array>()
+    for (const { id, key } of this.#table?.openFeeds() ?? []) active.set(id, key)
+    for (const session of this.sessions) for (const key of session.active()) active.set(keyId(key), key)
+    return this.statuses([...active.values()].filter(key => this.facts.isAuthorized(key)))
   }
 
   async #open(): Promise<void> {
-    const { storage, namespace, openFile, valueEncoding } = this.#options
+    const { storage, namespace, openFile } = this.#options
     const store = await Store.open(storage)
     try {
       await this.facts.open({ folder: store.folder, isShared: !store.isOwned, openFile })
-      this.#keyPair ??= await store.authorKeyPair(namespace)
+      await this.author.settle(() => store.authorKeyPair(namespace))
+      // Before the first fact: a set that survives a power cut is worth nothing in a storage that doesn't.
+      if (this.facts.version === 0) await store.settle()
+      this.#store = store
+      this.#table = this.#makeTable(store)
+      this.#writers = this.#makeWriters(store)
+      await this.#writers.load()
+      await this.#learnLengths(store, [...this.facts.keys()])
     } catch (fault) {
       await this.facts.close()
       await store.close()
       throw fault
     }
-    this.#store = store
-    this.#table = new FeedTable<T>({
-      store,
-      valueEncoding,
-      writerOf: key => this.#writerOf(key),
-      appended: feed => {
-        if (this.facts.isAuthorized(feed.key)) this.#listeners.appended(this.table.session(feed.key))
-      },
-      moved: feed => this.#listeners.moved(feed.key),
-      conflict: (feed, length, fork) => void this.#onConflict(feed, length, fork)
-    })
     this.#isOpened = true
     for (const key of this.facts.keys()) this.#listeners.authorized(key)
+    this.#writers.recover()
+    void clearAll(this.#clearing, () => this.isClosed)
+  }
+
+  #makeTable(store: Store): FeedTable<T> {
+    const { valueEncoding, limits } = this.#options
+    const { facts } = this
+    return new FeedTable<T>({
+      store,
+      valueEncoding,
+      maxOpen: limits.maxOpen,
+      lingerMs: limits.lingerMs,
+      writerOf: key => this.author.writerOf(key),
+      gateOf: key => this.#writers?.gateOf(key) ?? null,
+      stateOf: key => ({
+        denied: facts.isAuthorized(key) ? null : refusal(facts.isQuarantined(key)),
+        cutoff: facts.cutoff(key)
+      }),
+      lengths: key => facts.lengths(key) ?? { fork: 0, length: 0, complete: 0 },
+      noteLengths: (key, lengths) => facts.noteLengths(key, lengths),
+      opened: (feed, core) => this.#onOpened(feed, core),
+      demand: (feed, seq) => this.#onDemand(feed, seq),
+      room: () => this.sessions.pump(),
+      appended: feed => this.#onAppended(feed),
+      moved: feed => this.#listeners.moved(feed.key),
+      conflict: (feed, _length, _fork, proof) => void this.forks.onConflict(feed.key, proof)
+    })
+  }
+
+  #makeWriters(store: Store): Writers<T> {
+    const { limits, isCautious, bootId, isGateOff, writeFile } = this.#options
+    const { facts, author } = this
+    return new Writers<T>(
+      {
+        limits,
+        facts,
+        author,
+        acquire: key => this.table.acquire(key),
+        release: key => this.table.release(key),
+        authorize: (key, wish) => this.authorize(key, wish),
+        feedOf: key => this.table.session(key),
+        sync: () => store.flush(),
+        recovering: key => {
+          this.sessions.demand(key)
+          this.#listeners.recovering(this.table.session(key))
+        },
+        rotated: rotation => this.#listeners.rotated(rotation),
+        warn: error => this.#listeners.warning(error)
+      },
+      { placeFile: deviceFileOf(store.folder), isCautious, bootId, isGateOff, writeFile }
+    )
+  }
+
+  /** How far the feeds go that this storage holds, without opening them. */
+  async #learnLengths(store: Store, keys: Uint8Array[]): Promise<void> {
+    for (let from = 0; from < keys.length; from += LENGTHS_AT_ONCE) {
+      const group = keys.slice(from, from + LENGTHS_AT_ONCE)
+      const lengths = await store.lengths(group)
+      for (const [i, key] of group.entries()) {
+        const known = lengths[i]
+        if (known) this.facts.noteLengths(key, known)
+      }
+    }
   }
 
   async #close(): Promise<void> {
     await this.#opening?.catch(() => {}) // whoever called ready() was told
-    const sessions = [...this.sessions].map(session => session.close())
-    await within(Promise.allSettled(sessions), this.#options.limits.goodbyeMs, null)
+    this.#table?.stop(closedError())
+    await within(this.sessions.close(), this.#options.limits.goodbyeMs, null)
+    await this.#writers?.close()
     await this.facts.close().catch(() => {}) // facts that were acknowledged are on the disk already
     await this.#table?.close()
     await this.#store?.close()
   }
 
-  async #makeWriter(name: string, meta: FeedMeta): Promise<Feed<T>> {
-    const origin = fullWriterName(name, this.facts.device, 0)
-    const key = feedKeyOf(this.keyPair.publicKey, this.#options.namespace, origin)
-    if (this.facts.isAuthorized(key)) return this.#enter(key, false)
-    if (this.facts.versionOf(key)?.denied) {
-      throw new FeedsError(
-        'ERR_FEEDS_NOT_AUTHORIZED',
-        'this writer was revoked; authorize() its key to revive it'
-      )
-    }
-    return this.authorize(key, { meta, origin })
-  }
-
-  /** Opens a feed that is authorized, and tells who has to know. */
-  async #enter(key: Uint8Array, isNew: boolean): Promise<Feed<T>> {
-    if (this.isClosed) throw closedError()
-    const feed = this.table.session(key)
-    try {
-      await feed.ready()
-    } catch (cause) {
-      throw new FeedsError('ERR_FEEDS_STORAGE', 'the feed could not be opened', { cause })
-    }
-    // It may have been revoked while it opened.
-    if (!this.facts.isAuthorized(key))
-      throw new FeedsError('ERR_FEEDS_NOT_AUTHORIZED', 'the feed was revoked meanwhile')
-    if (!isNew) return feed
+  /** A feed is in the set that wasn't. */
+  #entered(key: Uint8Array): void {
     for (const session of this.sessions) session.added(key)
     this.#listeners.authorized(key)
     this.#listeners.moved(key)
-    return feed
+  }
+
+  /** What may be done with a feed has changed: open ones follow. */
+  #termsChanged(key: Uint8Array): void {
+    this.#table?.changed(key)
+    const feed = this.#table?.peek(key)
+    if (feed?.core) this.#downloads.start(key, feed.core, feed.feedSwitch.discoveryKey)
   }
 
   /** Everything that a deny does in this process. */
-  async #shut(key: Uint8Array, logged: Promise<void>, reason: string): Promise<void> {
-    this.#table?.deny(key, reason)
-    const closing = [...this.sessions].map(session => session.end(key))
+  async #shut(key: Uint8Array, logged: Promise<void>): Promise<void> {
+    this.#table?.changed(key)
+    this.#writers?.changed(key)
+    this.#downloads.stop(key)
     // Both are waited for, also if the disk refuses: the feed is closed in any case.
-    const [log] = await Promise.allSettled([logged, ...closing])
-    if (!this.facts.isAuthorized(key)) await this.#table?.release(key)
+    const [log] = await Promise.allSettled([logged, this.sessions.end(key)])
+    if (!this.facts.isAuthorized(key)) await this.#table?.retire(key)
     if (log.status === 'rejected') throw log.reason
   }
 
-  async #purge(key: Uint8Array): Promise<void> {
-    const core = this.store.openCore(key)
-    try {
-      await core.ready()
-      await core.clear()
-    } catch (cause) {
-      throw new FeedsError('ERR_FEEDS_STORAGE', 'the blocks of a revoked feed could not be deleted', {
-        cause
-      })
-    } finally {
-      await core.close()
-    }
+  #onOpened(feed: OpenFeed, core: Core): void {
+    this.#downloads.start(feed.key, core, feed.feedSwitch.discoveryKey)
+    this.#writers?.opened(feed.key, core)
   }
 
-  async #onConflict(feed: OpenFeed<T>, length: number, fork: number): Promise<void> {
-    const { wasAuthorized, logged } = this.facts.quarantine(feed.key, length, fork)
-    if (!wasAuthorized) return
-    try {
-      await this.#shut(feed.key, logged, 'the feed was signed twice for one length')
-    } catch (fault) {
-      if (fault instanceof FeedsError) this.#listeners.warning(fault)
-    }
-    this.#listeners.forked({ key: feed.key, length, fork })
+  #onDemand(feed: OpenFeed, seq: number | null): void {
+    if (seq !== null) this.#downloads.checkBlock(feed.key, seq)
+    if (this.facts.isAuthorized(feed.key)) this.sessions.demand(feed.key)
+  }
+
+  #onAppended(feed: OpenFeed): void {
+    const { key } = feed
+    this.#downloads.grown(key)
+    if (!this.facts.isAuthorized(key)) return
+    // Peers that we have it open with hear of it from Hypercore; the others only if it is opened.
+    for (const session of this.sessions) session.grown(key)
+    this.#listeners.appended(this.table.session(key))
+  }
+
+  /** Others' feeds of which every block is wanted; of the rest those that the application uses now. */
+  #isSought(key: Uint8Array): boolean {
+    const isUsed = this.#table?.peek(key)?.core != null
+    return isUsed || (this.facts.policy(key) === 0 && !this.#isOwn(key))
   }
 
   #gateFeedOf(key: Uint8Array): GateFeed {
     return {
-      discoveryKey: this.#table?.peek(key)?.discoveryKey ?? discoveryKeyOf(key),
+      discoveryKey: discoveryKeyOf(key),
       isAllowed: () => !this.isClosed && this.facts.isAuthorized(key),
-      open: async () => {
-        const { core } = this.table.open(key)
-        await core.ready()
-        if (this.facts.policy(key) === 0 && this.facts.isAuthorized(key)) core.downloadAll()
-        return core
-      }
+      hasRoom: () => this.#hasRoom(key),
+      acquire: () => this.table.acquire(key),
+      release: () => this.#table?.release(key)
     }
   }
 
-  /** Manifest and key pair of a feed of our own author; null for others, also for writers of another key pair. */
-  #writerOf(key: Uint8Array): { manifest: object; keyPair: KeyPair } | null {
-    const origin = this.facts.origin(key)
-    if (origin === null) return null
-    const { namespace } = this.#options
-    const own = feedKeyOf(this.keyPair.publicKey, namespace, origin)
-    if (own.some((byte, i) => byte !== key[i])) return null
-    const manifest = manifestOf(this.keyPair.publicKey, feedNamespaceOf(namespace, origin))
-    return { manifest, keyPair: this.keyPair }
+  #hasRoom(key: Uint8Array): boolean {
+    if (this.#table === null || this.#table.hasRoom(key)) return true
+    // Feeds on which nothing moves give their place up; those who wait for it hear of that.
+    for (const { key: open } of this.#table.openFeeds()) this.sessions.rest(open, this.#options.limits.restMs)
+    return false
   }
+
+  #isOwn(key: Uint8Array): boolean {
+    return this.author.writerOf(key) !== null
+  }
+}
+
+function refusal(isForked: boolean): FeedsError {
+  const reason = isForked ? 'the feed was signed twice for one length' : 'the feed was revoked'
+  return new FeedsError('ERR_FEEDS_NOT_AUTHORIZED', reason)
 }
 
 /** What every call of a closed set rejects with. */

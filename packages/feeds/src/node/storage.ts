@@ -3,6 +3,7 @@
  *
  *   hearsay/device                    8 random bytes, made with the folder: part of every writer's full name
  *   hearsay/facts.log                 the facts of the set
+ *   hearsay/writers/<id>              what is known of an own feed, beside the log of its set
  *   hearsay/sets/<setId>/facts.log    the facts of further sets that share one Corestore
  *
  * Corestore holds the lock of the storage folder against other processes for as long as it is open, and we only get here
@@ -13,11 +14,11 @@ import { join, resolve } from 'node:path'
 import b4a from 'b4a'
 import { FeedsError } from '../errors.js'
 import { decodeHeader, HEADER_BYTES } from '../facts.js'
-import { writeNewFile } from './fact-log.js'
 import { errorOf } from './guard.js'
+import { DEVICE_BYTES } from './keys.js'
+import { writeNewFile } from './log-file.js'
 import { randomBytes } from './sodium.js'
 
-const DEVICE_BYTES = 8
 const REGISTRY = Symbol.for('hearsay.logs/1')
 const shared = globalThis as { [REGISTRY]?: Map<string, string> }
 shared[REGISTRY] ??= new Map()
@@ -58,12 +59,17 @@ export async function takeLog(folder: string, setId: Uint8Array, isShared: boole
   }
 }
 
+/** The file that says which storage folder this is. */
+export function deviceFileOf(folder: string): string {
+  return join(resolve(folder), 'hearsay', 'device')
+}
+
 /** Devices that are being read or made: two sets that open one folder at once must not make two. */
 const devices = new Map<string, Promise<Uint8Array>>()
 
 /** The 8 bytes that tell this storage folder from every other. */
 export async function deviceOf(folder: string): Promise<Uint8Array> {
-  const path = join(resolve(folder), 'hearsay', 'device')
+  const path = deviceFileOf(folder)
   const running = devices.get(path) ?? readOrMakeDevice(path)
   devices.set(path, running)
   try {

@@ -1,10 +1,12 @@
 /**
- * Authorizes and revokes at random until it is killed; tells its parent before and after each call.
+ * Authorizes and revokes at random until it is killed; tells its parent before and after each call. With 'unsynced', the log
+ * says that it is on the disk without being so: a fault that a test of power cuts must find.
  */
 import { FeedSet } from '@hearsay/feeds'
 import b4a from 'b4a'
+import { openLogFile } from '#feeds/node/log-file'
 
-const [folder = '', round = '0'] = process.argv.slice(2)
+const [folder = '', round = '0', mode = 'synced'] = process.argv.slice(2)
 let seed = Number(round) + 1
 
 function random(below: number): number {
@@ -12,7 +14,8 @@ function random(below: number): number {
   return (seed >> 8) % below
 }
 
-const set = new FeedSet(folder)
+const openFile = async (path: string) => ({ ...(await openLogFile(path)), sync: async () => {} })
+const set = new FeedSet(folder, {}, mode === 'unsynced' ? { openFile } : {})
 await set.ready()
 for (;;) {
   const key = random(6)

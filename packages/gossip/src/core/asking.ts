@@ -4,17 +4,23 @@
 
 import type { Limits } from '../limits.js'
 import type { Gap } from './gaps.js'
-import { isProven, isStuck, type Patient, watermarkOf } from './patients.js'
+import { isProven, isStuck, type Patient, reachOf, watermarkOf } from './patients.js'
 import type { AuthorRef, LinkId, SeqRange } from './types.js'
 
 /** What repair knows about a link. */
 export interface Helper {
   /** Smoothed round trip, ms; 0: unknown. */
   readonly rttMs: number
+  /** When its last batch came, of whatever kind. */
+  readonly batchMs: number
   /** Can it be asked for authors that we don't know yet? */
   mayIntroduce(ref: AuthorRef): boolean
+  /** How long until another WANT may go to this link, ms. */
+  wantWaitMs(): number
   /** Takes from the budget of WANTs to this link. 0: granted; else how long to wait, ms. */
   takeWant(): number
+  /** It said that it has what it was asked for, and never answered. */
+  brokePromise(): void
 }
 
 /** Looks up a link that is up; undefined: it can't be asked. */
@@ -81,7 +87,10 @@ export class Asking {
     if (!gap.holders.includes(link)) {
       gap.holders = [...gap.holders, link].slice(-this.#limits.maxHolders)
     }
-    if (gap.nextAtMs !== Number.POSITIVE_INFINITY) return
+    const isIdle = gap.nextAtMs === Number.POSITIVE_INFINITY
+    // Not asked yet: who could wait less decides.
+    const isSooner = gap.tries === 0 && gap.askedOf === null && nextAtMs < gap.nextAtMs
+    if (!isIdle && !isSooner) return
     gap.tries = 0
     this.#arm(gap, nextAtMs)
   }
@@ -115,6 +124,12 @@ export class Asking {
     this.#arm(gap, nowMs)
   }
 
+  /** Whoever was asked: ask not before `atMs`. */
+  postpone(gap: Gap, atMs: number): void {
+    gap.askedOf = null
+    if (gap.nextAtMs < atMs) gap.nextAtMs = atMs
+  }
+
   /** Ask again, but not at once. */
   askLater(gap: Gap, nowMs: number): void {
     gap.askedOf = null
@@ -122,9 +137,12 @@ export class Asking {
   }
 
   #timeoutMs(gap: Gap): number {
-    const rttMs = gap.askedOf === null ? 0 : (this.#helpers(gap.askedOf)?.rttMs ?? 0)
+    const { wantTimeoutMs, unknownRttMs } = this.#limits
+    const knownMs = gap.askedOf === null ? 0 : (this.#helpers(gap.askedOf)?.rttMs ?? 0)
+    // Asked too early, the next one sends a copy of the whole answer.
+    const rttMs = knownMs > 0 ? knownMs : unknownRttMs
     const round = Math.floor((gap.tries - 1) / Math.max(1, gap.holders.length))
-    return Math.max(this.#limits.wantTimeoutMs, 2 * rttMs) * 2 ** Math.min(Math.max(0, round), MAX_DOUBLINGS)
+    return Math.max(wantTimeoutMs, 2 * rttMs) * 2 ** Math.min(Math.max(0, round), MAX_DOUBLINGS)
   }
 
   /** Chooses whom to ask for each gap that is due. */
@@ -151,16 +169,32 @@ export class Asking {
 
   // Whom to ask; null: nobody now.
   #choose(patient: Patient, gap: Gap, nowMs: number): LinkId | null {
-    gap.askedOf = null
     const able = this.#ableHolders(gap)
+    gap.askedOf = null
     const isSilent = gap.tries >= ROUNDS * able.length && gap.firstAskedMs + this.#limits.suspectMs <= nowMs
-    if (able.length > 0 && !isSilent) return able[gap.tries % able.length] as LinkId
+    if (able.length > 0 && !isSilent) return this.#next(able, gap.tries)
+    // Who sends other batches all the time may have a slow link: the answer waits behind them.
+    const isBusy = able.some(link => this.#isBusy(link, nowMs))
+    if (isSilent && !isBusy) for (const link of able) this.#helpers(link)?.brokePromise()
     // Answers may have been lost on the way: what is known to exist is asked for again, now and then.
-    const mayWait = able.length > 0 && isProven(patient, gap) && !this.isUrgent(patient)
+    const mayWait = able.length > 0 && (isBusy || isProven(patient, gap)) && !this.isUrgent(patient)
     gap.nextAtMs = mayWait ? nowMs + this.#limits.liveMs : Number.POSITIVE_INFINITY
     if (mayWait) gap.tries = 0
     if (mayWait) gap.firstAskedMs = Number.POSITIVE_INFINITY
     return null
+  }
+
+  #isBusy(link: LinkId, nowMs: number): boolean {
+    return nowMs < (this.#helpers(link)?.batchMs ?? Number.NEGATIVE_INFINITY) + this.#limits.suspectMs
+  }
+
+  // In turn, but rather one that may be asked at once.
+  #next(able: readonly LinkId[], turn: number): LinkId {
+    for (let i = 0; i < able.length; i++) {
+      const link = able[(turn + i) % able.length] as LinkId
+      if ((this.#helpers(link)?.wantWaitMs() ?? 0) === 0) return link
+    }
+    return able[turn % able.length] as LinkId
   }
 
   #ask(link: LinkId, list: readonly Ask[], nowMs: number): SeqRange[] {
@@ -169,7 +203,8 @@ export class Asking {
     for (const { patient, gap } of list) {
       if (!patient.gaps.list.includes(gap)) continue // given up meanwhile
       if (waitMs > 0 || ranges.length >= this.#limits.maxWantRanges) {
-        gap.nextAtMs = nowMs + Math.max(1, waitMs)
+        // An answer may end the wait, or another link tell that it has it.
+        gap.nextAtMs = nowMs + Math.min(Math.max(1, waitMs), this.#limits.haveTickMs)
         continue
       }
       const count = Math.min(gap.to - gap.from + 1, this.#limits.maxRangeSeqs)
@@ -190,9 +225,10 @@ export class Asking {
    * answer to what lies above them shows whether they are true.
    */
   isInReach(patient: Patient, gap: Gap): boolean {
+    const reach = reachOf(patient, this.#limits)
     let watermark = watermarkOf(patient)
     for (const lower of patient.gaps.list) {
-      if (gap.from - watermark <= this.#limits.maxWindowSeqs) return true
+      if (gap.from - watermark <= reach) return true
       if (lower === gap || !isStuck(lower) || isProven(patient, lower)) return false
       watermark = lower.to
     }
@@ -201,6 +237,6 @@ export class Asking {
 
   /** Are later batches refused because of the lowest gap? */
   isUrgent(patient: Patient): boolean {
-    return patient.refusedTo - watermarkOf(patient) > this.#limits.maxWindowSeqs
+    return patient.refusedTo - watermarkOf(patient) > reachOf(patient, this.#limits)
   }
 }

@@ -25,6 +25,11 @@ export class OutgoingAuthors {
     this.#max = max
   }
 
+  /** Was the other end told of `ref`? */
+  has(ref: AuthorRef): boolean {
+    return this.#indexes.has(ref)
+  }
+
   /** The index of `ref`. If it is new, an AUTHOR frame must be written before any frame that names it. */
   bind(ref: AuthorRef): AuthorIndex {
     const known = this.#indexes.get(ref)

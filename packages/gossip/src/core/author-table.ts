@@ -13,28 +13,11 @@
  * 4. A batch is never accepted over a hole that could then no longer be filled; see `isTooFarAhead`.
  */
 import type { Limits } from '../limits.js'
+import { AuthorEntry } from './author-entry.js'
 import { TokenBucket } from './budget.js'
-import type { AuthorRef } from './types.js'
-import { type RangeFreshness, Window } from './window.js'
-
-/** One author in one incarnation. */
-export interface AuthorEntry {
-  /** The one object that stands for this incarnation in batches and frames. */
-  readonly ref: AuthorRef
-  readonly window: Window
-  /** Batches of this author per second, repaired ones too. */
-  readonly rate: TokenBucket
-  /** Payload bytes of the same. */
-  readonly bytes: TokenBucket
-  /** Highest seq below which nothing is missing; -1: nothing yet. */
-  watermark: number
-  /** When the last of what was accepted expires, by the wall clock. */
-  lastExpiresMs: number
-  /** Losses below this seq aren't told: we may have been away, or may have had them before. */
-  readonly toldFrom: number
-  /** Peer key that pays for the entry; null: pinned. */
-  readonly chargedTo: string | null
-}
+import { nameOf } from './keys.js'
+import type { AuthorRef, LinkId } from './types.js'
+import type { RangeFreshness } from './window.js'
 
 /** Seqs `from` to `to`, both included. */
 export interface Span {
@@ -60,8 +43,9 @@ interface Quota {
 export class AuthorTable {
   readonly #limits: Limits
   readonly #joinedMs: number
-  readonly #authors = new Map<string, Map<string, AuthorEntry>>()
-  readonly #entries = new Set<AuthorEntry>()
+  /** By author, oldest first; further incarnations hang on the first. */
+  readonly #authors = new Map<string, AuthorEntry>()
+  #size = 0
   readonly #quotas = new Map<string, Quota>()
   // Where an entry stood when it left, so that an author who pauses for minutes isn't taken for one whose first
   // messages were lost. Bounded like the table; whether it overflowed decides if a loss can be told.
@@ -77,7 +61,7 @@ export class AuthorTable {
 
   /** Number of entries. */
   get size(): number {
-    return this.#entries.size
+    return this.#size
   }
 
   /** Peer keys that are charged for an entry. */
@@ -85,19 +69,29 @@ export class AuthorTable {
     return this.#quotas.size
   }
 
-  /** All entries, oldest first. */
-  entries(): Iterable<AuthorEntry> {
-    return this.#entries
+  /** All entries, by author, oldest first. */
+  *entries(): Iterable<AuthorEntry> {
+    for (const first of this.#authors.values()) yield* chain(first)
   }
 
   /** The entry of an incarnation. */
   get(ref: AuthorRef): AuthorEntry | undefined {
-    return this.#authors.get(ref.authorId)?.get(ref.incarnationId)
+    let entry = this.#authors.get(ref.authorKey) ?? null
+    while (entry !== null && !isSame(entry.ref, ref)) entry = entry.sibling
+    return entry ?? undefined
   }
 
-  /** All live entries of an author. */
-  of(authorId: string): Iterable<AuthorEntry> {
-    return this.#authors.get(authorId)?.values() ?? []
+  /** A link told its watermark of an incarnation. False: it has no entry. */
+  haveCame(ref: AuthorRef, from: { link: LinkId; nowMs: number }): boolean {
+    const entry = this.get(ref)
+    if (entry === undefined) return false
+    entry.haveCame(from.link, from.nowMs)
+    return true
+  }
+
+  /** All live entries of an author, by `AuthorRef.authorKey`. */
+  of(authorKey: string): Iterable<AuthorEntry> {
+    return chain(this.#authors.get(authorKey) ?? null)
   }
 
   /** Have the seqs of a batch been accepted? Without an entry they are new. Writes nothing. */
@@ -108,10 +102,11 @@ export class AuthorTable {
   /** Could `admit` succeed now? Takes nothing: the signature isn't checked yet. */
   canAdmit(newcomer: Newcomer, nowMs: number): boolean {
     const { maxAuthors, maxAuthorsPerPeer, maxIncarnationsPerAuthor } = this.#limits
-    const siblings = this.#authors.get(newcomer.ref.authorId)?.size ?? 0
-    if (newcomer.isPinned) return siblings < maxIncarnationsPerAuthor
+    let siblings = 0
+    for (const _ of this.of(newcomer.ref.authorKey)) siblings++
     if (siblings >= maxIncarnationsPerAuthor) return false
-    if (this.#entries.size - this.#pinned >= maxAuthors) return false
+    if (newcomer.isPinned) return true
+    if (this.#size - this.#pinned >= maxAuthors) return false
     const quota = this.#quotas.get(newcomer.peerId)
     return quota === undefined || (quota.live < maxAuthorsPerPeer && quota.bucket.waitMs(1, nowMs) === 0)
   }
@@ -124,7 +119,7 @@ export class AuthorTable {
   admit(newcomer: Newcomer, seq0: number, nowMs: number): AuthorEntry {
     const { ref, peerId, isPinned } = newcomer
     if (!isPinned) this.#charge(peerId, nowMs)
-    const left = this.#left.get(keyOf(ref))
+    const left = this.#left.get(nameOf(ref))
     const isSeenFromBirth = ref.startMs >= this.#joinedMs && !this.#hasForgotten
     const entry = this.#make(ref, isPinned ? null : peerId, left ?? (isSeenFromBirth ? 0 : seq0))
     if (left !== undefined) entry.watermark = left - 1
@@ -142,7 +137,7 @@ export class AuthorTable {
    */
   isTooFarAhead(entry: AuthorEntry, seq0: number, count: number): boolean {
     if (seq0 <= entry.watermark + 1) return false
-    return seq0 + count - 1 - entry.watermark > this.#limits.maxWindowSeqs
+    return seq0 + count - 1 - entry.watermark > entry.window.seqs
   }
 
   /**
@@ -152,11 +147,8 @@ export class AuthorTable {
    */
   accept(entry: AuthorEntry, batch: { seq0: number; count: number; expiresMs: number }): Span | null {
     const { seq0, count, expiresMs } = batch
-    const reach = seq0 + count - 1 - entry.watermark
-    // Wide enough for the hole before the jump: what the ring has passed is lost for good.
-    if (seq0 > entry.watermark + 1 && reach > entry.window.seqs) this.#widen(entry, reach)
     entry.window.markRange(seq0, count)
-    if (expiresMs > entry.lastExpiresMs) entry.lastExpiresMs = expiresMs
+    entry.lives(expiresMs)
     return this.#advance(entry)
   }
 
@@ -167,14 +159,15 @@ export class AuthorTable {
   }
 
   /**
-   * Drops what can't be replayed any more.
+   * Drops what can't be replayed any more, and the budgets of those who were quiet.
    *
-   * @param highMs - The expiry clock.
+   * @param times - `highMs`: the expiry clock.
    * @param own - The current own incarnation, which stays: its seqs go on.
    */
-  expire(highMs: number, own: AuthorRef | null): AuthorEntry[] {
+  expire({ nowMs, highMs }: { nowMs: number; highMs: number }, own: AuthorRef | null): AuthorEntry[] {
     const gone: AuthorEntry[] = []
-    for (const entry of this.#entries) {
+    for (const entry of this.entries()) {
+      entry.rest(nowMs)
       if (entry.ref !== own && highMs > entry.lastExpiresMs + this.#limits.maxSkewMs) gone.push(entry)
     }
     for (const entry of gone) this.#drop(entry)
@@ -182,24 +175,14 @@ export class AuthorTable {
   }
 
   #make(ref: AuthorRef, chargedTo: string | null, toldFrom: number): AuthorEntry {
-    const { authorBatchesPerSecond: perSecond, authorBytesPerSecond: bytesPerSecond } = this.#limits
-    const entry: AuthorEntry = {
-      ref,
-      window: new Window(this.#limits.windowSeqs),
-      rate: new TokenBucket(perSecond, perSecond * 2),
-      bytes: new TokenBucket(bytesPerSecond, bytesPerSecond * 2),
-      watermark: -1,
-      lastExpiresMs: Number.NEGATIVE_INFINITY,
-      toldFrom,
-      chargedTo
-    }
-    let siblings = this.#authors.get(ref.authorId)
-    if (siblings === undefined) {
-      siblings = new Map()
-      this.#authors.set(ref.authorId, siblings)
-    }
-    siblings.set(ref.incarnationId, entry)
-    this.#entries.add(entry)
+    const { maxWindowSeqs, maxPinnedWindowSeqs } = this.#limits
+    const windowSeqs = chargedTo === null ? maxPinnedWindowSeqs : maxWindowSeqs
+    const entry = new AuthorEntry(ref, { windowSeqs, chargedTo, toldFrom })
+    const siblings = [...this.of(ref.authorKey)]
+    const youngest = siblings.at(-1)
+    if (youngest === undefined) this.#authors.set(ref.authorKey, entry)
+    else youngest.sibling = entry
+    this.#size++
     if (chargedTo === null) this.#pinned++
     return entry
   }
@@ -213,12 +196,6 @@ export class AuthorTable {
     }
     quota.live++
     quota.bucket.take(1, nowMs)
-  }
-
-  #widen(entry: AuthorEntry, reach: number): void {
-    let seqs = entry.window.seqs
-    while (seqs < reach && seqs < this.#limits.maxWindowSeqs) seqs *= 2
-    entry.window.grow(Math.min(seqs, this.#limits.maxWindowSeqs))
   }
 
   #advance(entry: AuthorEntry): Span | null {
@@ -236,18 +213,24 @@ export class AuthorTable {
 
   #drop(entry: AuthorEntry): void {
     const { ref, chargedTo } = entry
-    this.#entries.delete(entry)
-    const siblings = this.#authors.get(ref.authorId)
-    siblings?.delete(ref.incarnationId)
-    if (siblings?.size === 0) this.#authors.delete(ref.authorId)
+    this.#unlink(entry)
+    this.#size--
     if (chargedTo === null) this.#pinned--
     else this.#discharge(chargedTo)
-    this.#left.set(keyOf(ref), Math.max(entry.window.top, entry.watermark) + 1)
+    this.#left.set(nameOf(ref), Math.max(entry.window.top, entry.watermark) + 1)
     for (const key of this.#left.keys()) {
       if (this.#left.size <= this.#limits.maxAuthors) break
       this.#left.delete(key)
       this.#hasForgotten = true
     }
+  }
+
+  #unlink(entry: AuthorEntry): void {
+    const { authorKey } = entry.ref
+    const older = [...this.of(authorKey)].find(({ sibling }) => sibling === entry)
+    if (older !== undefined) older.sibling = entry.sibling
+    else if (entry.sibling !== null) this.#authors.set(authorKey, entry.sibling)
+    else this.#authors.delete(authorKey)
   }
 
   #discharge(peerId: string): void {
@@ -258,4 +241,9 @@ export class AuthorTable {
   }
 }
 
-const keyOf = (ref: AuthorRef): string => ref.authorId + ref.incarnationId
+const isSame = (a: AuthorRef, b: AuthorRef): boolean =>
+  a === b || (a.startMs === b.startMs && a.salt === b.salt && a.authorKey === b.authorKey)
+
+function* chain(first: AuthorEntry | null): Iterable<AuthorEntry> {
+  for (let entry = first; entry !== null; entry = entry.sibling) yield entry
+}

@@ -14,7 +14,7 @@
  */
 import b4a from 'b4a'
 import { Reader, uintSize, Writer } from './bytes.js'
-import { type Hashes, namespaceOf } from './keys.js'
+import { type Hashes, namespaceOf, writeName } from './keys.js'
 import { MALFORMED, type Result, success, TOO_LARGE } from './result.js'
 import type { Batch } from './types.js'
 
@@ -28,6 +28,7 @@ export type SignedBatch = Pick<
 >
 
 const HEADER_BYTES = 128
+const AUTHOR_AT = 64
 
 /** The payload list: count times (uint length, bytes). One allocation, one copy. */
 export function encodePayloads(payloads: readonly Uint8Array[]): Uint8Array {
@@ -81,6 +82,8 @@ export class BatchDigester {
   readonly #crypto: Hashes
   readonly #header = new Uint8Array(HEADER_BYTES)
   readonly #view = new DataView(this.#header.buffer)
+  /** Author of the batch that was digested last, 32 bytes; a view that the next digest writes to. */
+  readonly author = this.#header.subarray(AUTHOR_AT, AUTHOR_AT + 32)
 
   /** @param topicId - 32 bytes, of `topicIdOf`. */
   constructor(crypto: Hashes, topicId: Uint8Array) {
@@ -93,8 +96,7 @@ export class BatchDigester {
   digest(batch: SignedBatch): Uint8Array {
     const header = this.#header
     const view = this.#view
-    header.set(batch.ref.author, 64)
-    header.set(batch.ref.incarnation, 96)
+    writeName(batch.ref, header, AUTHOR_AT)
     setUint64(view, 104, batch.seq0)
     setUint64(view, 112, batch.createdMs)
     header[120] = batch.ttlSeconds

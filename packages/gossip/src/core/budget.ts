@@ -36,6 +36,12 @@ export class TokenBucket {
     return this.#thousandths / 1000
   }
 
+  /** Would a new one have no more? */
+  isFull(nowMs: number): boolean {
+    this.#refill(nowMs)
+    return this.#thousandths === this.#burst
+  }
+
   /** How long until `take(n)` succeeds: 0 if it does now, whole ms, Infinity if never. */
   waitMs(n: number, nowMs: number): number {
     this.#refill(nowMs)

@@ -18,9 +18,10 @@ export class BatchCache {
   readonly #limits: Limits
   // Per incarnation in ascending order of seq0; batches of one author never overlap.
   readonly #lists = new Map<AuthorRef, Batch[]>()
-  readonly #foreign = new Set<Batch>()
-  readonly #own = new Set<Batch>()
+  readonly #foreign = new Map<Batch, number>()
+  readonly #own = new Map<Batch, number>()
   #bytes = 0
+  #addedBytes = 0
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -31,13 +32,22 @@ export class BatchCache {
     return this.#bytes
   }
 
+  /** Bytes that were ever held. */
+  get addedBytes(): number {
+    return this.#addedBytes
+  }
+
   /** Number of batches held. */
   get size(): number {
     return this.#foreign.size + this.#own.size
   }
 
-  /** Keeps a batch, at the price of older ones. One that is over the bound alone isn't kept. */
-  add(batch: Batch, isOwn: boolean): void {
+  /**
+   * Keeps a batch, at the price of older ones. One that is over the bound alone isn't kept.
+   *
+   * @param hops - How many nodes passed it on, us included; 0: it is ours.
+   */
+  add(batch: Batch, hops: number): void {
     if (costOf(batch) > this.#limits.maxCacheBytes) return
     let list = this.#lists.get(batch.ref)
     if (list === undefined) {
@@ -45,11 +55,17 @@ export class BatchCache {
       this.#lists.set(batch.ref, list)
     }
     list.splice(lowerBound(list, batch.seq0), 0, batch)
-    ;(isOwn ? this.#own : this.#foreign).add(batch)
+    ;(hops === 0 ? this.#own : this.#foreign).set(batch, hops)
     this.#bytes += costOf(batch)
+    this.#addedBytes += costOf(batch)
     while (this.#bytes > this.#limits.maxCacheBytes || this.size > this.#limits.maxCacheBatches) {
       this.#evict()
     }
+  }
+
+  /** How many nodes passed a batch on, us included; 0: it is ours, or not here. */
+  hopsOf(batch: Batch): number {
+    return this.#foreign.get(batch) ?? 0
   }
 
   /** Unexpired batches that hold any of the seqs `from` to `from + count - 1`, ascending. */
@@ -75,14 +91,14 @@ export class BatchCache {
 
   /** Drops what has expired by `highMs`. */
   expire(highMs: number): void {
-    for (const set of [this.#foreign, this.#own]) {
-      for (const batch of set) if (expiresMsOf(batch) < highMs) this.#remove(batch)
+    for (const batches of [this.#foreign, this.#own]) {
+      for (const batch of batches.keys()) if (expiresMsOf(batch) < highMs) this.#remove(batch)
     }
   }
 
   #evict(): void {
-    for (const set of [this.#foreign, this.#own]) {
-      for (const batch of set) {
+    for (const batches of [this.#foreign, this.#own]) {
+      for (const batch of batches.keys()) {
         this.#remove(batch)
         return
       }

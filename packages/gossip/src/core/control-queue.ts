@@ -3,15 +3,15 @@
  *
  * They tell a state, so a newer one replaces an older one: a link that can't be written for long keeps one watermark per
  * author, one LINK, one PEERS, one set of PRUNEs. Questions and answers (WANT, MISS, OFFER, SKIP) can't be merged; of
- * those the newest are kept, since the older ones are asked again after their timeout.
+ * those the newest are kept, since the older ones are asked again after their timeout. A PRUNE and a graft of one author
+ * contradict each other, and leave in another order than they came in: only the later one stays.
  *
- * Bounds: `maxAuthors` watermarks, as many PRUNEs, `MAX_LOOSE_FRAMES` others.
+ * Bounds: `maxAuthors` watermarks beyond those of the last HAVE that was added, `maxAuthors` PRUNEs, `maxLooseFrames`
+ * others. A list of all authors always fits: a table holds more than `maxAuthors`, because own and authorized ones aren't
+ * counted, and whoever forgot such a list would be told to send it again, for ever.
  */
 import type { Limits } from '../limits.js'
-import type { AuthorRef, HaveEntry, HaveKind, OutFrame } from './types.js'
-
-/** Questions and answers kept per link. A guess: eight open WANTs each way, several times over. */
-const MAX_LOOSE_FRAMES = 64
+import type { AuthorRef, HaveEntry, HaveKind, OutFrame, SeqRange } from './types.js'
 
 /** Later ones stay when two watermarks of one author meet: they make the receiver look closer. */
 const HAVE_ORDER: readonly HaveKind[] = ['live', 'tick', 'summary', 'lag', 'join']
@@ -24,6 +24,7 @@ interface WaitingHave {
 /** A coalescing queue; frames come out in the order LINK, PRUNE, HAVE, questions and answers, PEERS. */
 export class ControlQueue {
   readonly #maxAuthors: number
+  readonly #maxLoose: number
   #returned: OutFrame | undefined
   #link: OutFrame | undefined
   #peers: OutFrame | undefined
@@ -35,6 +36,7 @@ export class ControlQueue {
 
   constructor(limits: Limits) {
     this.#maxAuthors = limits.maxAuthors
+    this.#maxLoose = limits.maxLooseFrames
   }
 
   /** Is there nothing to write? */
@@ -69,20 +71,22 @@ export class ControlQueue {
         this.#peers = frame
         return 'nothing'
       default:
+        // PRUNEs leave first, so one that is older than this graft could stay. But the graft counts, and it needs none.
+        if (frame.kind === 'want' && frame.graft) for (const { ref } of frame.ranges) this.#prunes.delete(ref)
         this.#loose.push(frame)
-        if (this.#loose.length <= MAX_LOOSE_FRAMES) return 'nothing'
+        if (this.#loose.length <= this.#maxLoose) return 'nothing'
         this.#loose.shift()
         return 'frame'
     }
   }
 
-  /** Takes the next frame; a HAVE of at most `maxHaveEntries`. */
+  /** Takes the next frame; a HAVE of at most `maxHaveEntries`, none if that is 0. */
   next(maxHaveEntries: number): OutFrame | undefined {
     return (
       this.#takeReturned() ??
       this.#takeLink() ??
       this.#takePrune() ??
-      this.#takeHave(maxHaveEntries) ??
+      (maxHaveEntries > 0 ? this.#takeHave(maxHaveEntries) : undefined) ??
       this.#takeLoose()
     )
   }
@@ -103,12 +107,13 @@ export class ControlQueue {
         waiting.entry = entry
       }
     }
-    if (this.#haves.size <= this.#maxAuthors) return 'nothing'
+    if (this.#haves.size <= this.#maxAuthors + frame.entries.length) return 'nothing'
     this.#haves.clear()
     return 'watermarks'
   }
 
   #addPrune(refs: readonly AuthorRef[]): 'nothing' | 'frame' {
+    this.#ungraft(refs)
     if (refs.length === 0) {
       this.#prunesAll = true
       this.#prunes.clear()
@@ -119,6 +124,20 @@ export class ControlQueue {
     // A lost PRUNE costs one duplicate, which is pruned again.
     this.#prunes.clear()
     return 'frame'
+  }
+
+  // Takes back the grafts that wait; no refs: all of them. What is asked for beside the graft still is.
+  #ungraft(refs: readonly AuthorRef[]): void {
+    this.#loose = this.#loose.flatMap(frame => {
+      if (frame.kind !== 'want' || !frame.graft) return [frame]
+      const isPruned = ({ ref }: SeqRange): boolean => refs.length === 0 || refs.includes(ref)
+      const rest = frame.ranges.filter(range => !isPruned(range))
+      const bare = frame.ranges.filter(range => isPruned(range) && range.count > 0)
+      const wants: OutFrame[] = []
+      if (rest.length > 0) wants.push({ ...frame, ranges: rest })
+      if (bare.length > 0) wants.push({ ...frame, graft: false, ranges: bare })
+      return wants
+    })
   }
 
   #takeReturned(): OutFrame | undefined {

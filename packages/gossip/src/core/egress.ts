@@ -19,7 +19,7 @@
 import type { Limits } from '../limits.js'
 import { ControlQueue } from './control-queue.js'
 import { authorBytesOf, FrameWriter, sizeOf, type WrittenFrame } from './frame-writer.js'
-import { type LinkId, type OutFrame, SEND_OWN, type SendClass } from './types.js'
+import { type Batch, type LinkId, type OutFrame, SEND_OWN, type SendClass } from './types.js'
 
 /** A change of a link's queue that the core has to know. */
 export interface EgressSignal {
@@ -29,8 +29,6 @@ export interface EgressSignal {
   readonly state: 'blocked' | 'drained' | 'lagging'
 }
 
-/** A link with more unsent payload than this shouldn't be given own messages: about what one write takes. */
-const BLOCKED_BYTES = 64 * 1024
 /** Bytes that a link may send per round: one full batch. */
 const QUANTUM_BYTES = 16 * 1024
 
@@ -61,13 +59,14 @@ interface LinkQueue {
 interface Cork {
   readonly frames: WrittenFrame[]
   bytes: number
+  readonly nowMs: number | null
 }
 
 /** The queues of one connection. */
 export class Egress {
   readonly #limits: Limits
   readonly #queues = new Map<LinkId, LinkQueue>()
-  /** Queues with control frames, longest waiting first. */
+  /** Queues with control frames that may be written, longest waiting first. */
   readonly #controls = new Set<LinkQueue>()
   /** By class: lanes with payload, next to be served first. */
   readonly #active: Lane[][] = [[], [], []]
@@ -147,6 +146,23 @@ export class Egress {
     this.#block(queue)
   }
 
+  /** The other end has this batch: it needn't be sent, unless it was written already. */
+  cancel(link: LinkId, batch: Batch): void {
+    const queue = this.#queues.get(link)
+    if (queue === undefined) return
+    for (const [i, lane] of queue.lanes.entries()) {
+      // It may wait twice: pushed, and as an answer.
+      const isIt = ({ frame }: WaitingBatch): boolean => frame.kind === 'batch' && frame.batch === batch
+      const cancelled = lane.waiting.filter(isIt)
+      if (cancelled.length === 0) continue
+      lane.waiting = lane.waiting.filter(waiting => !isIt(waiting))
+      for (const { size } of cancelled) this.#count(queue, -size, -1)
+      if (lane.waiting.length > 0) continue
+      this.#active[i] = (this.#active[i] ?? []).filter(other => other !== lane)
+      lane.deficit = 0
+    }
+  }
+
   /** Tells whether the stream takes more: false once it isn't drained after a write, true when it drained. */
   setWritable(isWritable: boolean): void {
     if (isWritable === this.#isWritable) return
@@ -154,9 +170,13 @@ export class Egress {
     if (!isWritable) for (const queue of this.#queues.values()) this.#block(queue)
   }
 
-  /** What to write now, in this order, in one cork; at most `maxCorkBytes`, but always at least one frame. */
-  take(): WrittenFrame[] {
-    const cork: Cork = { frames: [], bytes: 0 }
+  /**
+   * What to write now, in this order, in one cork; at most `maxCorkBytes`, but always at least one frame.
+   *
+   * @param nowMs - Paces AUTHOR frames, as each driver of a network must. Default: they aren't paced.
+   */
+  take(nowMs: number | null = null): WrittenFrame[] {
+    const cork: Cork = { frames: [], bytes: 0, nowMs }
     if (!this.#isWritable) return cork.frames
     if (!this.#takeControl(cork)) return cork.frames
     for (let i = 0; i < this.#active.length; i++) if (!this.#takeClass(i, cork)) break
@@ -167,7 +187,7 @@ export class Egress {
   signals(): EgressSignal[] {
     if (this.#isWritable) {
       for (const queue of this.#troubled) {
-        if (queue.batches > 0 || !queue.control.isEmpty) continue
+        if (this.#isWaiting(queue)) continue
         queue.state = 'open'
         this.#troubled.delete(queue)
         this.#signals.push({ link: queue.link, state: 'drained' })
@@ -222,11 +242,15 @@ export class Egress {
 
   #block(queue: LinkQueue): void {
     if (queue.state !== 'open') return
-    const isWaiting = queue.batches > 0 || !queue.control.isEmpty
-    if (queue.bytes <= BLOCKED_BYTES && (this.#isWritable || !isWaiting)) return
+    if (queue.bytes <= this.#limits.blockedBytes && (this.#isWritable || !this.#isWaiting(queue))) return
     queue.state = 'blocked'
     this.#troubled.add(queue)
     this.#signals.push({ link: queue.link, state: 'blocked' })
+  }
+
+  // Watermarks of authors that may not be named yet don't count: the stream could take them.
+  #isWaiting(queue: LinkQueue): boolean {
+    return queue.batches > 0 || (this.#controls.has(queue) && !queue.control.isEmpty)
   }
 
   #dropPayload(queue: LinkQueue): void {
@@ -249,18 +273,28 @@ export class Egress {
   /** False: the cork is full. */
   #takeControl(cork: Cork): boolean {
     for (const queue of this.#controls) {
-      const { control, writer } = queue
-      for (;;) {
-        const frame = control.next(writer.maxHaveEntries)
-        if (frame === undefined) break
-        if (!this.#write(cork, { queue, frame, size: sizeOf(frame) })) {
-          control.giveBack(frame)
-          return false
-        }
-      }
+      if (!this.#takeControlOf(queue, cork)) return false
       this.#controls.delete(queue)
     }
     return true
+  }
+
+  #takeControlOf(queue: LinkQueue, cork: Cork): boolean {
+    const { control, writer } = queue
+    const { pace } = writer
+    const { nowMs } = cork
+    const maxHaveEntries = nowMs === null || pace.takesHaves(nowMs) ? writer.maxHaveEntries : 0
+    const waiting: OutFrame[] = []
+    let frame = control.next(maxHaveEntries)
+    for (; frame !== undefined; frame = control.next(maxHaveEntries)) {
+      const { now, later } = nowMs === null ? { now: frame, later: null } : pace.split(frame, nowMs)
+      if (later !== null) waiting.push(later)
+      if (now === null || this.#write(cork, { queue, frame: now, size: sizeOf(now) })) continue
+      control.giveBack(now)
+      break
+    }
+    for (const later of waiting) control.add(later)
+    return frame === undefined
   }
 
   /** One class, by deficit round robin. False: the cork is full. */
@@ -270,7 +304,9 @@ export class Egress {
       lane.deficit += QUANTUM_BYTES
       for (let next = lane.waiting[0]; next !== undefined; next = lane.waiting[0]) {
         if (next.size > lane.deficit) break
-        if (!this.#write(cork, { queue: lane.queue, ...next })) {
+        if (cork.nowMs !== null && lane.queue.writer.pace.split(next.frame, cork.nowMs).now === null) {
+          this.#droppedBatches++
+        } else if (!this.#write(cork, { queue: lane.queue, ...next })) {
           // It goes on here with what it has left; it isn't given the quantum of this round twice.
           lane.deficit -= QUANTUM_BYTES
           return false

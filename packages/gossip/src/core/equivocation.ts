@@ -15,10 +15,10 @@
  * the cache. 8 bytes are no defence against an author who searches for two batches that agree in them.
  */
 import b4a from 'b4a'
-import type { AuthorEntry } from './author-table.js'
+import type { AuthorEntry } from './author-entry.js'
 import { BatchDigester, type SignedBatch } from './batch.js'
 import { copyOf } from './bytes.js'
-import { makeAuthorRef } from './keys.js'
+import { makeAuthorRef, nameOf } from './keys.js'
 import type { Parts } from './parts.js'
 import type { AuthorRef, Batch, CryptoPort, EquivocationEvidence, SignedStatement } from './types.js'
 
@@ -112,7 +112,7 @@ export class EquivocationDetector {
     while (first === undefined && seq < seq0 + count - 1 && window?.check(seq) === 'fresh') seq++
     outbox.counters.equivocations++
     const { author, incarnationId: incarnation } = ref
-    outbox.add({ type: 'equivocation', author: copyOf(author), incarnation, seq, evidence })
+    outbox.add({ type: 'equivocation', author, incarnation, seq, evidence })
   }
 }
 
@@ -137,8 +137,6 @@ export function verifyEquivocation(
   return crypto.verify(first.signature, one, author) && crypto.verify(second.signature, two, author)
 }
 
-const nameOf = (ref: AuthorRef): string => ref.authorId + ref.incarnationId
-
 const slotOf = (seq: number): number => (seq % REMEMBERED) * 2
 
 function printOf(digest: Uint8Array): Uint32Array {
@@ -152,8 +150,8 @@ const isEqual = (print: Uint32Array, words: Uint32Array, slot: number): boolean 
 // Copies: the application may keep or change them.
 function evidenceOf(ref: AuthorRef, first: Batch, second: Batch): EquivocationEvidence {
   return {
-    author: copyOf(ref.author),
-    incarnation: copyOf(ref.incarnation),
+    author: ref.author,
+    incarnation: ref.incarnation,
     first: statementOf(first),
     second: statementOf(second)
   }

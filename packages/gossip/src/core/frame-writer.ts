@@ -8,6 +8,7 @@
  */
 import type { Limits } from '../limits.js'
 import { OutgoingAuthors } from './author-indexes.js'
+import { AuthorPace } from './author-pace.js'
 import {
   batchFrameBytes,
   encodeAuthor,
@@ -46,6 +47,8 @@ export class FrameWriter {
   readonly #limits: Limits
   readonly #link: LinkId
   readonly #authors: OutgoingAuthors
+  /** How many authors may be named anew. */
+  readonly pace: AuthorPace
   readonly #maxHaveEntries: number
 
   /** @param link - Put into each written frame; default 0. */
@@ -53,6 +56,7 @@ export class FrameWriter {
     this.#limits = limits
     this.#link = link
     this.#authors = new OutgoingAuthors(limits.maxAuthorIndexes)
+    this.pace = new AuthorPace(limits, this.#authors)
     // A full list of large watermarks would be over the frame bound.
     const fitting = Math.floor((limits.maxFrameBytes - LIST_BYTES) / MAX_HAVE_ENTRY_BYTES)
     this.#maxHaveEntries = Math.max(1, Math.min(limits.maxHaveEntries, fitting))

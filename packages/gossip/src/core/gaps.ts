@@ -38,6 +38,22 @@ export interface Gap {
   expiresMs: number
 }
 
+/** A link is gone, and with it all that it said. */
+export function forgetLink(gap: Gap, link: LinkId): void {
+  const isOther = (other: LinkId): boolean => other !== link
+  gap.holders = gap.holders.filter(isOther)
+  gap.missed = gap.missed.filter(isOther)
+  gap.gone = gap.gone.filter(isOther)
+}
+
+/** Who has to do with missing seqs. */
+export interface Involved {
+  /** Links that were asked for them. */
+  readonly asked: readonly LinkId[]
+  /** Links that have them, they say. */
+  readonly knowing: readonly LinkId[]
+}
+
 /** The gaps of one incarnation. */
 export class Gaps {
   readonly #limits: Limits
@@ -58,6 +74,26 @@ export class Gaps {
   /** The gaps, ascending. */
   get list(): readonly Gap[] {
     return this.#list
+  }
+
+  /** When `link` was asked, if what comes now is the first answer to it; else null. */
+  takeAskedMs(link: LinkId): number | null {
+    const gap = this.#list.find(({ askedOf, timedMs }) => askedOf === link && timedMs !== null)
+    const askedMs = gap?.timedMs ?? null
+    if (gap !== undefined) gap.timedMs = null
+    return askedMs
+  }
+
+  /** Who has to do with the missing seqs from `from` to `to`. */
+  involved(from: number, to: number): Involved {
+    const asked = new Set<LinkId>()
+    const knowing = new Set<LinkId>()
+    for (const gap of this.#list) {
+      if (gap.to < from || gap.from > to) continue
+      if (gap.askedOf !== null) asked.add(gap.askedOf)
+      for (const holder of gap.holders) knowing.add(holder)
+    }
+    return { asked: [...asked], knowing: [...knowing] }
   }
 
   /** Takes accepted seqs out. Returns the gaps that they were in, or what is left of them. */

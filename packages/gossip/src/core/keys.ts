@@ -28,6 +28,8 @@ export interface ProofBinding {
 
 const PREFIX = 'hearsay/gossip/1/'
 const NO_ORIGIN = new Uint8Array(0)
+const AUTHOR_BYTES = 32
+const INCARNATION_BYTES = 8
 
 /** NS: 32 bytes that separate one use of a hash from all others. */
 export function namespaceOf(crypto: Hashes, text: string): Uint8Array {
@@ -78,20 +80,32 @@ export function proofOf(
  * @returns 8 bytes.
  */
 export function newIncarnation(startMs: number, random: () => number): Uint8Array {
-  const bytes = new Uint8Array(8)
-  let left = Math.floor(startMs)
-  for (let i = 5; i >= 0; i--) {
-    bytes[i] = left % 256
-    left = Math.floor(left / 256)
-  }
-  const salt = Math.floor(random() * 0x1_0000)
-  bytes[6] = salt >>> 8
-  bytes[7] = salt & 0xff
+  const bytes = new Uint8Array(INCARNATION_BYTES)
+  writeIncarnation(Math.floor(startMs), Math.floor(random() * 0x1_0000), { into: bytes, at: 0 })
   return bytes
 }
 
+/** Bytes that `writeName` writes: author and incarnation. */
+export const NAME_BYTES = AUTHOR_BYTES + INCARNATION_BYTES
+
+/** The bytes of an author as `AuthorRef.authorKey` has them. */
+export function authorKeyOf(author: Uint8Array): string {
+  return String.fromCharCode(...author)
+}
+
+/** Names an incarnation among all: a char per byte of author and incarnation. Sorts as the bytes do. */
+export function nameOf(ref: AuthorRef): string {
+  return ref.authorKey + String.fromCharCode(...ref.incarnation)
+}
+
+/** Writes author (32 bytes) and incarnation (8 bytes) at `at`, without making anything. */
+export function writeName({ authorKey, startMs, salt }: AuthorRef, into: Uint8Array, at: number): void {
+  for (let i = 0; i < AUTHOR_BYTES; i++) into[at + i] = authorKey.charCodeAt(i)
+  writeIncarnation(startMs, salt, { into, at: at + AUTHOR_BYTES })
+}
+
 /**
- * An author in an incarnation, with copies of the bytes. One object per table entry: refs are compared by identity.
+ * An author in an incarnation. One object per table entry: refs are compared by identity.
  *
  * @param author - 32 bytes.
  * @param incarnation - 8 bytes.
@@ -102,14 +116,80 @@ export function makeAuthorRef(
   incarnation: Uint8Array,
   origin: Uint8Array = NO_ORIGIN
 ): AuthorRef {
-  let startMs = 0
-  for (let i = 0; i < 6; i++) startMs = startMs * 256 + (incarnation[i] ?? 0)
-  return {
-    author: copyOf(author),
-    authorId: b4a.toString(author, 'hex'),
-    incarnation: copyOf(incarnation),
-    incarnationId: b4a.toString(incarnation, 'hex'),
-    startMs,
-    origin: origin.length === 0 ? NO_ORIGIN : copyOf(origin)
+  return origin.length === 0
+    ? new Incarnation(author, incarnation)
+    : new DurableIncarnation(author, incarnation, origin)
+}
+
+class Incarnation implements AuthorRef {
+  readonly authorKey: string
+  // Two halves of the incarnation as signed integers: a time in ms alone would be an object of its own.
+  readonly #high: number
+  readonly #low: number
+
+  constructor(author: Uint8Array, incarnation: Uint8Array) {
+    const view = new DataView(incarnation.buffer, incarnation.byteOffset, INCARNATION_BYTES)
+    this.authorKey = authorKeyOf(author)
+    this.#high = view.getInt32(0)
+    this.#low = view.getInt32(4)
   }
+
+  get startMs(): number {
+    return (this.#high >>> 0) * 0x1_0000 + (this.#low >>> 16)
+  }
+
+  get salt(): number {
+    return this.#low & 0xffff
+  }
+
+  get author(): Uint8Array {
+    const bytes = new Uint8Array(AUTHOR_BYTES)
+    for (let i = 0; i < AUTHOR_BYTES; i++) bytes[i] = this.authorKey.charCodeAt(i)
+    return bytes
+  }
+
+  get authorId(): string {
+    return b4a.toString(this.author, 'hex')
+  }
+
+  get incarnation(): Uint8Array {
+    const bytes = new Uint8Array(INCARNATION_BYTES)
+    writeIncarnation(this.startMs, this.salt, { into: bytes, at: 0 })
+    return bytes
+  }
+
+  get incarnationId(): string {
+    return b4a.toString(this.incarnation, 'hex')
+  }
+
+  get origin(): Uint8Array {
+    return NO_ORIGIN
+  }
+}
+
+class DurableIncarnation extends Incarnation {
+  readonly #origin: Uint8Array
+
+  constructor(author: Uint8Array, incarnation: Uint8Array, origin: Uint8Array) {
+    super(author, incarnation)
+    this.#origin = copyOf(origin)
+  }
+
+  override get origin(): Uint8Array {
+    return this.#origin
+  }
+}
+
+function writeIncarnation(
+  startMs: number,
+  salt: number,
+  { into, at }: { into: Uint8Array; at: number }
+): void {
+  let left = startMs
+  for (let i = 5; i >= 0; i--) {
+    into[at + i] = left % 256
+    left = Math.floor(left / 256)
+  }
+  into[at + 6] = salt >>> 8
+  into[at + 7] = salt & 0xff
 }

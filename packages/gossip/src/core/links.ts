@@ -3,21 +3,17 @@
  *
  *   (none)     --linkOpening, key not refused, room---------> opening
  *   opening    --hello, proof right-------------------------> admitting    or up at once, if nobody is to be asked
- *   opening    --proof wrong | version | malformed | 5 s----> (none)       closed; the key is refused for 60 s
+ *   opening    --proof wrong | version----------------------> (none)       closed; the key is refused for 60 s
+ *   opening    --no hello for 5 s---------------------------> (none)       closed; the key is refused for 5 s
  *   admitting  --admit() says yes---------------------------> up           frames held meanwhile are interpreted now
  *   admitting  --admit() says no, or nothing----------------> (none)
- *   up         --only link of its peer, or elected----------> up, active
- *   up, active --no frame for 3 s---------------------------> up, suspect, standby    used again when a frame comes
  *   any        --closed, 100 points-------------------------> (none)
  *
- * In this version every link is active but twins and suspects; asking for a place among few comes with trees.
+ * What a link that is up is used for is decided in neighbours.ts.
  *
  * Invariants:
  * L1. Before the proof was verified nothing but the hello is interpreted; after the close nothing at all.
- * L2. Of two connections to one peer key at most one is active. Both ends elect the same, without a word: the one with
- *     the lower handshake hash.
- * L3. A link that is told nothing for 1 s is told an empty HAVE, so that silence means trouble.
- * L4. What a link holds is bounded, and released when it goes.
+ * What a link holds is bounded, and released when it goes.
  */
 
 import b4a from 'b4a'
@@ -27,16 +23,21 @@ import { isClockWrong } from './clock.js'
 import { FrameKind } from './frames.js'
 import { decodeHello, type Hello, verifyHello } from './hello.js'
 import { type HeldFrame, type Link, makeLink } from './link.js'
+import type { Neighbours } from './neighbours.js'
 import type { Outbox } from './outbox.js'
-import { DEMERIT_BACKOFF_MS, type PeerBook, Points } from './peer-book.js'
-import type { ConnectionBinding, CryptoPort, DropReason, LinkDownReason, LinkId } from './types.js'
+import { type PeerBook, Points } from './peer-book.js'
+import type { NeighbourListener } from './places.js'
+import type {
+  ConnectionBinding,
+  CryptoPort,
+  DropReason,
+  IntakePort,
+  LinkDownReason,
+  LinkId
+} from './types.js'
 
 /** Who is told when links change. */
-export interface LinkListener {
-  /** Carries batches from now on. */
-  linkActive(link: Link): void
-  /** Carries batches no more; it may still be up. */
-  linkInactive(link: Link): void
+export interface LinkListener extends NeighbourListener {
   /** Is no more. */
   linkGone(link: Link): void
 }
@@ -48,6 +49,7 @@ export interface LinksOptions {
   readonly topicKey: Uint8Array
   readonly outbox: Outbox
   readonly book: PeerBook
+  readonly neighbours: Neighbours
   readonly listener: LinkListener
 }
 
@@ -61,7 +63,6 @@ const RTT_GAIN = 1 / 8
 export class Links {
   readonly #options: LinksOptions
   readonly #links = new Map<LinkId, Link>()
-  #active: readonly Link[] = []
   #nextAtMs = Number.POSITIVE_INFINITY
   #isClockWrong = false
 
@@ -76,7 +77,7 @@ export class Links {
 
   /** Links that carry batches, in the order in which they became active. */
   get active(): readonly Link[] {
-    return this.#active
+    return this.#options.neighbours.active
   }
 
   /** When `due` may have something to do; Infinity: never. */
@@ -95,7 +96,11 @@ export class Links {
   }
 
   /** A channel is being opened. */
-  open(id: LinkId, opening: { binding: ConnectionBinding; outbound: boolean }, nowMs: number): void {
+  open(
+    id: LinkId,
+    opening: { binding: ConnectionBinding; outbound: boolean; intake?: IntakePort },
+    nowMs: number
+  ): void {
     const { limits, book, outbox } = this.#options
     if (this.#links.has(id)) return
     const peerId = b4a.toString(opening.binding.remotePublicKey, 'hex')
@@ -129,6 +134,7 @@ export class Links {
     link.state = 'admitting'
     link.heardMs = times.nowMs
     link.maxFrameBytes = hello.maxFrameBytes
+    link.features = hello.features
     link.clockOffsetMs = hello.clockMs - times.wallMs
     this.#checkClock()
     return true
@@ -136,7 +142,7 @@ export class Links {
 
   /** The link is proven and admitted. Returns the frames that waited for that. */
   up(link: Link, nowMs: number): readonly HeldFrame[] {
-    const { limits, outbox, book } = this.#options
+    const { outbox, book, neighbours } = this.#options
     link.state = 'up'
     book.admitted(link.peerId)
     link.heardMs = nowMs
@@ -145,11 +151,9 @@ export class Links {
     link.held = []
     link.heldBytes = 0
     // Its effect comes first, so that no frame is sent on a link that the driver doesn't know to be up.
-    const isElected = this.#elected(link.peerId) === link
-    outbox.add({ type: 'linkUp', link: link.id, role: isElected ? 'active' : 'standby' })
+    outbox.add({ type: 'linkUp', link: link.id, role: 'standby' })
     outbox.trace({ type: 'link', link: link.id, state: 'up' })
-    this.#elect(link.peerId, link)
-    this.#wake(nowMs + Math.min(limits.liveMs, limits.suspectMs))
+    neighbours.add(link, nowMs)
     return held
   }
 
@@ -168,13 +172,9 @@ export class Links {
     return true
   }
 
-  /** A frame came. */
-  heard(link: Link, nowMs: number): void {
-    link.heardMs = nowMs
-    if (!link.isSuspect) return
-    link.isSuspect = false
-    this.#elect(link.peerId, null)
-    this.#wake(nowMs + this.#options.limits.suspectMs)
+  /** Our wall clock moved by so much, and the others' didn't. */
+  clockMoved(byMs: number): void {
+    for (const link of this.#links.values()) link.clockOffsetMs -= byMs
   }
 
   /** A question was answered after `sampleMs`. */
@@ -184,13 +184,14 @@ export class Links {
 
   /** Input of a link is dropped; what is charged for it may cost the link. 100 points at once always do. */
   fault(link: Link, reason: DropReason, charge: { points: number; nowMs: number }): void {
-    const { book, outbox } = this.#options
+    const { book, outbox, limits } = this.#options
     outbox.drop(link.id, reason, charge.points)
     if (charge.points === 0) return
     const isOver = book.charge(link.peerId, charge.points, charge.nowMs)
-    if (isOver) book.refuse(link.peerId, DEMERIT_BACKOFF_MS, charge.nowMs)
+    const { demeritBackoffMs } = limits
+    if (isOver) book.refuse(link.peerId, demeritBackoffMs, charge.nowMs)
     if (charge.points >= Points.malformed) {
-      const backoffMs = isOver ? DEMERIT_BACKOFF_MS : 0
+      const backoffMs = isOver ? demeritBackoffMs : 0
       this.close(link, reason === 'too-large' ? 'too-large' : 'malformed', { backoffMs, nowMs: charge.nowMs })
     }
     if (isOver) this.#closeAll(link.peerId, charge.nowMs)
@@ -201,7 +202,7 @@ export class Links {
     const { book, outbox } = this.#options
     if (how.backoffMs > 0) book.refuse(link.peerId, how.backoffMs, how.nowMs)
     outbox.add({ type: 'closeLink', link: link.id, reason, backoffMs: how.backoffMs })
-    this.gone(link, reason)
+    this.gone(link, reason, how.nowMs)
   }
 
   /** admit() said no or didn't answer, or the application wants no more of the peer. */
@@ -212,55 +213,29 @@ export class Links {
   }
 
   /** The link is gone: closed by us, or by the other end. */
-  gone(link: Link, reason: LinkDownReason): void {
-    const { outbox, listener } = this.#options
+  gone(link: Link, reason: LinkDownReason, nowMs: number): void {
+    const { outbox, listener, neighbours } = this.#options
     if (!this.#links.delete(link.id)) return
-    const wasUp = link.state === 'up'
-    if (this.#active.includes(link)) this.#deactivate(link)
     link.held = []
+    neighbours.remove(link, nowMs)
     listener.linkGone(link)
     outbox.trace({ type: 'link', link: link.id, state: reason })
-    if (wasUp) outbox.add({ type: 'linkDown', link: link.id, reason })
-    this.#elect(link.peerId, null)
+    if (link.state === 'up') outbox.add({ type: 'linkDown', link: link.id, reason })
   }
 
-  /**
-   * Closes links whose hello is late, stops using silent ones.
-   *
-   * @returns The links that have to be told that we live.
-   */
-  due(nowMs: number): Link[] {
-    if (nowMs < this.#nextAtMs) return []
+  /** Closes links whose hello is late. */
+  due(nowMs: number): void {
+    if (nowMs < this.#nextAtMs) return
     const { limits } = this.#options
-    const idle: Link[] = []
     for (const link of [...this.#links.values()]) {
-      if (link.state === 'opening' && nowMs >= link.openedMs + limits.helloDeadlineMs) {
-        this.close(link, 'hello-timeout', { backoffMs: limits.proofBackoffMs, nowMs })
-      }
-      if (link.state !== 'up') continue
-      if (!link.isSuspect && nowMs >= link.heardMs + limits.suspectMs) {
-        link.isSuspect = true
-        this.#elect(link.peerId, null)
-      }
-      if (nowMs >= link.toldMs + limits.liveMs) {
-        link.toldMs = nowMs
-        idle.push(link)
-      }
+      if (link.state !== 'opening' || nowMs < link.openedMs + limits.helloDeadlineMs) continue
+      // Silence is no wrong proof: an honest peer whose connection stalls must find its way back when that is over.
+      this.close(link, 'hello-timeout', { backoffMs: limits.helloDeadlineMs, nowMs })
     }
-    this.#nextAtMs = this.#earliest()
-    return idle
-  }
-
-  #earliest(): number {
-    const { limits } = this.#options
-    let nextAtMs = Number.POSITIVE_INFINITY
+    this.#nextAtMs = Number.POSITIVE_INFINITY
     for (const link of this.#links.values()) {
-      if (link.state === 'opening') nextAtMs = Math.min(nextAtMs, link.openedMs + limits.helloDeadlineMs)
-      if (link.state !== 'up') continue
-      nextAtMs = Math.min(nextAtMs, link.toldMs + limits.liveMs)
-      if (!link.isSuspect) nextAtMs = Math.min(nextAtMs, link.heardMs + limits.suspectMs)
+      if (link.state === 'opening') this.#wake(link.openedMs + limits.helloDeadlineMs)
     }
-    return nextAtMs
   }
 
   #wake(atMs: number): void {
@@ -278,44 +253,8 @@ export class Links {
 
   #closeAll(peerId: string, nowMs: number): void {
     for (const link of [...this.#links.values()]) {
-      if (link.peerId === peerId) this.close(link, 'demerits', { backoffMs: DEMERIT_BACKOFF_MS, nowMs })
+      if (link.peerId === peerId)
+        this.close(link, 'demerits', { backoffMs: this.#options.limits.demeritBackoffMs, nowMs })
     }
   }
-
-  #elected(peerId: string): Link | undefined {
-    let elected: Link | undefined
-    for (const link of this.#links.values()) {
-      if (link.peerId !== peerId || link.state !== 'up' || link.isSuspect) continue
-      if (elected === undefined || compare(link, elected) < 0) elected = link
-    }
-    return elected
-  }
-
-  // L2. `fresh` was told its role already.
-  #elect(peerId: string, fresh: Link | null): void {
-    const { outbox, listener } = this.#options
-    const elected = this.#elected(peerId)
-    for (const link of this.#active) {
-      if (link.peerId !== peerId || link === elected) continue
-      this.#deactivate(link)
-      outbox.add({ type: 'linkRole', link: link.id, role: 'standby' })
-    }
-    if (elected === undefined || elected.role === 'active') return
-    elected.role = 'active'
-    this.#active = [...this.#active, elected]
-    if (elected !== fresh) outbox.add({ type: 'linkRole', link: elected.id, role: 'active' })
-    outbox.trace({ type: 'link', link: elected.id, state: 'active' })
-    listener.linkActive(elected)
-  }
-
-  #deactivate(link: Link): void {
-    link.role = 'standby'
-    this.#active = this.#active.filter(other => other !== link)
-    this.#options.listener.linkInactive(link)
-  }
-}
-
-function compare(a: Link, b: Link): number {
-  // Equal hashes can only be two channels of one connection, which the driver doesn't make; then the older one.
-  return b4a.compare(a.binding.handshakeHash, b.binding.handshakeHash) || a.id - b.id
 }

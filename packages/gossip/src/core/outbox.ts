@@ -2,7 +2,19 @@
  * The effects of one step, in order, and the counters of a topic. Every machine of the core writes here and reads
  * nothing from it, so the order of effects is the order of decisions.
  */
-import type { DropReason, LinkId, OutFrame, SendClass, TopicEffect, TraceEvent } from './types.js'
+import {
+  type AuthorRef,
+  type Batch,
+  type DropReason,
+  type LinkId,
+  type OutFrame,
+  SEND_CONTROL,
+  type SendClass,
+  type TopicEffect,
+  type TracedBatch,
+  type TracedIncarnation,
+  type TraceEvent
+} from './types.js'
 
 /** What a topic counted since it was made. Never decides anything. */
 export interface TopicCounters {
@@ -80,17 +92,27 @@ export class Outbox {
     if (this.#trace !== undefined) this.#traceSend(to.id, what.frame)
   }
 
+  /** Hands control frames to links. */
+  sendAll(frames: readonly { link: Addressee; frame: OutFrame }[], nowMs: number): void {
+    for (const { link, frame } of frames) this.send(link, { class: SEND_CONTROL, frame }, nowMs)
+  }
+
   /** Tells why input wasn't delivered, and counts it. */
   drop(link: LinkId | null, reason: DropReason, points: number): void {
     const { drops } = this.counters
     drops[reason] = (drops[reason] ?? 0) + 1
     this.#effects.push({ type: 'drop', link, reason, points })
-    this.#trace?.({ type: 'drop', link, reason })
+    this.#trace?.({ type: 'drop', link, reason, points })
   }
 
-  /** Tells a tracer; nothing else. */
+  /** Tells a tracer; nothing else. On paths that every batch takes use `tracer?.(...)`: then no event is made for nobody. */
   trace(event: TraceEvent): void {
     this.#trace?.(event)
+  }
+
+  /** The tracer, if somebody looks. */
+  get tracer(): ((event: TraceEvent) => void) | undefined {
+    return this.#trace
   }
 
   /** The effects since the last call. */
@@ -101,23 +123,41 @@ export class Outbox {
   }
 
   #traceSend(link: LinkId, frame: OutFrame): void {
-    if (frame.kind === 'batch') {
-      const { batch, repair } = frame
-      const { authorId: author, incarnationId: incarnation } = batch.ref
-      const { seq0, count } = batch
-      this.#trace?.({ type: 'push', link, author, incarnation, seq0, count, repair })
-    }
-    if (frame.kind === 'want') {
-      for (const { ref, from, count } of frame.ranges) {
-        this.#trace?.({
-          type: 'want',
-          link,
-          author: ref.authorId,
-          incarnation: ref.incarnationId,
-          from,
-          count
-        })
+    const trace = this.#trace
+    if (trace === undefined) return
+    const out = { link, direction: 'out' } as const
+    switch (frame.kind) {
+      case 'batch': {
+        const { repair, hops } = frame
+        const batch = tracedBatch(frame.batch)
+        trace(repair ? { type: 'repair', link, ...batch } : { type: 'push', link, hops, ...batch })
+        break
       }
+      case 'want':
+        for (const { ref, from, count } of frame.ranges) {
+          if (frame.graft) trace({ type: 'graft', ...out, ...traced(ref) })
+          if (count > 0) trace({ type: 'want', ...out, ...traced(ref), from, count })
+        }
+        break
+      case 'miss':
+        for (const { ref, from, count, reason } of frame.entries) {
+          trace({ type: 'miss', ...out, ...traced(ref), from, count, reason })
+        }
+        break
+      case 'prune':
+        for (const ref of frame.refs) trace({ type: 'prune', ...out, ...traced(ref) })
+        if (frame.refs.length === 0) trace({ type: 'prune', ...out, author: null, incarnation: null })
+        break
     }
   }
+}
+
+/** An incarnation, as traces name it. */
+export function traced({ authorId: author, incarnationId: incarnation }: AuthorRef): TracedIncarnation {
+  return { author, incarnation }
+}
+
+/** A batch, as traces name it. */
+export function tracedBatch({ ref, seq0, count }: Pick<Batch, 'ref' | 'seq0' | 'count'>): TracedBatch {
+  return { ...traced(ref), seq0, count }
 }

@@ -4,19 +4,41 @@
  * Invariants: a link that lags gets no batch, it hears watermarks and pulls; none gets one that is larger than what it
  * said it takes; none gets back what it sent (that is `Spread.targets`).
  */
+import type { Limits } from '../limits.js'
 import type { AuthorTable } from './author-table.js'
 import { type BatchCache, expiresMsOf } from './cache.js'
 import type { Clock } from './clock.js'
 import { batchFrameBytes } from './frames.js'
 import type { Haves } from './haves.js'
-import type { Link } from './link.js'
-import type { Outbox } from './outbox.js'
+import { FEATURE_OFFER } from './hello.js'
+import { hasSkipped, type Link } from './link.js'
+import type { Neighbours } from './neighbours.js'
+import { type Outbox, traced } from './outbox.js'
 import type { OwnBatch } from './publisher.js'
 import type { Spread } from './spread.js'
-import { type AuthorRef, type Batch, SEND_BULK, SEND_FORWARD, SEND_OWN, type SendClass } from './types.js'
+import {
+  type AuthorRef,
+  type Batch,
+  SEND_BULK,
+  SEND_CONTROL,
+  SEND_FORWARD,
+  SEND_OWN,
+  type SendClass
+} from './types.js'
 
 /** A batch larger than this waits behind smaller ones. */
 const SMALL_BYTES = 4096
+
+/** How a batch goes on. */
+interface Hop {
+  readonly class: SendClass
+  /** Who brought it; null: it is ours. */
+  readonly from: Link | null
+  /** Who has it already. */
+  readonly knowing: readonly Link[]
+  readonly hops: number
+  readonly isMarked: boolean
+}
 
 /** The machines that are told of own batches. */
 export interface OutgoingParts {
@@ -26,8 +48,10 @@ export interface OutgoingParts {
   readonly haves: Haves
   readonly spread: Spread
   readonly outbox: Outbox
-  /** Our author, hex. */
-  readonly authorId: string
+  readonly neighbours: Neighbours
+  readonly limits: Limits
+  /** Our author, as `AuthorRef.authorKey`. */
+  readonly authorKey: string
 }
 
 /** Sends batches. */
@@ -42,60 +66,81 @@ export class Outgoing {
 
   /** Was this incarnation drawn by us? Another one of our key is another device. */
   isOwn(ref: AuthorRef): boolean {
-    return ref.authorId === this.#parts.authorId && this.#own.has(ref.incarnationId)
+    return ref.authorKey === this.#parts.authorKey && this.#own.has(ref.incarnationId)
   }
 
   /** The entry of an incarnation left the table: what it signed is refused as expired now. */
   forget(ref: AuthorRef): void {
-    if (ref.authorId === this.#parts.authorId) this.#own.delete(ref.incarnationId)
+    if (ref.authorKey === this.#parts.authorKey) this.#own.delete(ref.incarnationId)
   }
 
   /** An own batch: marked, kept for repair, sent, told. */
-  publish({ batch, publishes }: OwnBatch, activeLinks: number): void {
-    const { clock, table, cache, haves, spread, outbox } = this.#parts
+  publish({ batch, publishes }: OwnBatch): void {
+    const { clock, table, cache, haves, spread, outbox, neighbours } = this.#parts
     const { ref, seq0, count } = batch
-    this.#own.add(ref.incarnationId)
+    const incarnation = ref.incarnationId
+    this.#own.add(incarnation)
     const entry = table.get(ref) ?? table.admitOwn(ref)
     table.accept(entry, { seq0, count, expiresMs: expiresMsOf(batch) })
-    cache.add(batch, true)
-    haves.changed(entry, activeLinks, clock.nowMs)
+    cache.add(batch, 0)
     outbox.counters.signed++
     outbox.counters.published += count
     const mark = spread.marks(batch, clock.nowMs)
-    const links = this.#send(batch, null, { class: SEND_OWN, hops: 0, mark })
+    if (mark) outbox.trace({ type: 'mark', link: null, seq0, ...traced(ref) })
+    const pushed = this.#send(batch, {
+      class: SEND_OWN,
+      from: null,
+      knowing: [],
+      hops: 0,
+      isMarked: mark
+    })
+    haves.changed(entry, { active: neighbours.active, from: null, pushed }, clock.nowMs)
     for (const [i, publish] of publishes.entries()) {
       const seq = seq0 + i
-      outbox.add({ type: 'published', publish, incarnation: ref.incarnationId, seq, links })
+      outbox.add({ type: 'published', publish, incarnation, seq, links: pushed.length })
     }
     outbox.add({ type: 'deliver', batch, hops: 0, accepted: null, link: null })
   }
 
-  /** A batch of another author, as it came. */
-  forward(batch: Batch, from: Link, hop: { hops: number; mark: boolean }): void {
+  /** A batch of another author, as it came. Returns the links that it was pushed to. */
+  forward(batch: Batch, hop: Omit<Hop, 'class'>): readonly Link[] {
     const sendClass = batch.payloadBytes.length <= SMALL_BYTES ? SEND_FORWARD : SEND_BULK
-    const hops = Math.min(hop.hops + 1, 255)
-    this.#parts.outbox.counters.forwarded += this.#send(batch, from, {
-      class: sendClass,
-      hops,
-      mark: hop.mark
-    })
+    const pushed = this.#send(batch, { class: sendClass, ...hop })
+    this.#parts.outbox.counters.forwarded += pushed.length
+    return pushed
   }
 
-  #send(batch: Batch, from: Link | null, how: { class: SendClass; hops: number; mark: boolean }): number {
+  #send(batch: Batch, how: Hop): Link[] {
     const { spread, outbox, clock } = this.#parts
-    const { hops, mark } = how
+    const { from, knowing, hops, isMarked: mark } = how
     const frame = { kind: 'batch', batch, hops, mark, repair: false, last: false } as const
     const size = batchFrameBytes(batch)
-    let links = 0
-    for (const link of spread.targets(batch, from)) {
-      if (link.flow === 'lagging') continue
-      if (size > link.maxFrameBytes) {
-        outbox.counters.oversized++
-        continue
+    const { nowMs } = clock
+    const { push, offer } = spread.targets(batch, { from, isMarked: mark, nowMs })
+    const { ref, seq0, count } = batch
+    const isOpen = (link: Link): boolean => !knowing.includes(link) && this.#takes(link, batch, size)
+    const pushed = (from === null ? this.#withAsked(push) : push).filter(isOpen)
+    for (const link of offer.filter(isOpen)) {
+      if ((link.features & FEATURE_OFFER) === 0) pushed.push(link)
+      else {
+        const what = { kind: 'offer', ref, seq0, count, bytes: size } as const
+        outbox.send(link, { class: SEND_CONTROL, frame: what }, nowMs)
       }
-      links++
-      outbox.send(link, { class: how.class, frame }, clock.nowMs)
     }
-    return links
+    for (const link of pushed) outbox.send(link, { class: how.class, frame }, nowMs)
+    return pushed
+  }
+
+  #takes(link: Link, { ref, seq0 }: Batch, size: number): boolean {
+    if (size > link.maxFrameBytes) this.#parts.outbox.counters.oversized++
+    return size <= link.maxFrameBytes && link.flow !== 'lagging' && !hasSkipped(link, ref, seq0)
+  }
+
+  // With few active links, those that were asked count as such for what we publish: else the first messages of a new
+  // connection would wait for the answer, and then for repair.
+  #withAsked(push: readonly Link[]): readonly Link[] {
+    const { neighbours, limits, clock } = this.#parts
+    if (neighbours.active.length >= limits.minActiveLinks) return push
+    return [...push, ...neighbours.asked(clock.nowMs)]
   }
 }

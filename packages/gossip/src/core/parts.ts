@@ -2,15 +2,17 @@
  * The machines of one topic, put together. Each knows those that it is given and calls them plainly; there is no bus
  * between them. Which calls which is to be read in receive.ts, control.ts and topic-core.ts.
  */
-import b4a from 'b4a'
+import { Acquaintances } from './acquaintances.js'
 import type { Helpers } from './asking.js'
 import { AuthorTable } from './author-table.js'
 import { BatchDigester } from './batch.js'
 import { BatchCache } from './cache.js'
 import { Clock } from './clock.js'
 import { Haves } from './haves.js'
-import { topicIdOf } from './keys.js'
+import { Isolation } from './isolation.js'
+import { authorKeyOf, topicIdOf } from './keys.js'
 import { type LinkListener, Links } from './links.js'
+import { Neighbours } from './neighbours.js'
 import { Outbox } from './outbox.js'
 import { Outgoing } from './outgoing.js'
 import { PeerBook } from './peer-book.js'
@@ -18,6 +20,7 @@ import { Publisher } from './publisher.js'
 import { Questions } from './questions.js'
 import { Repair } from './repair.js'
 import type { Spread } from './spread.js'
+import { Trees } from './trees.js'
 import type { TopicCoreOptions } from './types.js'
 
 /** All machines but those that interpret frames. */
@@ -32,6 +35,9 @@ export interface Parts {
   readonly book: PeerBook
   readonly spread: Spread
   readonly links: Links
+  readonly neighbours: Neighbours
+  readonly isolation: Isolation
+  readonly acquaintances: Acquaintances
   readonly repair: Repair
   readonly haves: Haves
   readonly outgoing: Outgoing
@@ -41,13 +47,19 @@ export interface Parts {
   readonly outbox: Outbox
 }
 
-/** Makes the machines of a topic. `hooks` are called later, never while this runs. */
+/**
+ * Makes the machines of a topic. `hooks` are called later, never while this runs.
+ *
+ * @param chosen - Where batches go; null: along a tree for each author.
+ */
 export function assemble(
   options: TopicCoreOptions,
-  spread: Spread,
+  chosen: Spread | null,
   hooks: { listener: LinkListener; helpers: Helpers }
 ): Parts {
   const { limits, crypto, topicKey, author, startMs } = options
+  const { listener, helpers } = hooks
+  const random = (): number => crypto.random()
   const topicId = topicIdOf(crypto, topicKey)
   const digester = new BatchDigester(crypto, topicId)
   const outbox = new Outbox(options.trace)
@@ -55,8 +67,11 @@ export function assemble(
   const table = new AuthorTable(limits, startMs)
   const cache = new BatchCache(limits)
   const book = new PeerBook(limits)
-  const haves = new Haves(limits, table, outbox)
-  const authorId = b4a.toString(author, 'hex')
+  const spread = chosen ?? new Trees({ limits, random })
+  const neighbours = new Neighbours({ limits, outbox, book, random, listener })
+  const haves = new Haves({ limits, table, outbox, random })
+  const authorKey = authorKeyOf(author)
+  const isRefused = (peerId: string): boolean => book.refusedMs(peerId, clock.nowMs) > 0
   return {
     options,
     topicId,
@@ -66,10 +81,13 @@ export function assemble(
     cache,
     book,
     spread,
-    links: new Links({ limits, crypto, topicKey, outbox, book, listener: hooks.listener }),
-    repair: new Repair(limits, table, hooks.helpers),
+    neighbours,
+    links: new Links({ limits, crypto, topicKey, outbox, book, neighbours, listener }),
+    isolation: new Isolation({ limits, neighbours, outbox }, startMs),
+    acquaintances: new Acquaintances({ limits, neighbours, outbox, random, isRefused }),
+    repair: new Repair(limits, table, helpers),
     haves,
-    outgoing: new Outgoing({ clock, table, cache, haves, spread, outbox, authorId }),
+    outgoing: new Outgoing({ limits, clock, table, cache, haves, spread, outbox, neighbours, authorKey }),
     publisher: new Publisher({
       limits,
       crypto,

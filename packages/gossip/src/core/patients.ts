@@ -5,8 +5,9 @@
  * and by `maxAuthors` in all. A false HAVE can name a thousand authors that don't exist.
  */
 import type { Limits } from '../limits.js'
-import type { AuthorEntry } from './author-table.js'
+import type { AuthorEntry } from './author-entry.js'
 import { type Gap, Gaps } from './gaps.js'
+import { nameOf } from './keys.js'
 import type { AuthorRef, LinkId } from './types.js'
 
 /** Repair of one incarnation that misses something. */
@@ -23,10 +24,17 @@ export interface Patient {
   /** Who named it first. */
   readonly link: LinkId
   readonly sinceMs: number
+  /** Without an entry: link that told its watermark last, and when; -1: none did. */
+  haveFrom: LinkId
+  haveMs: number
 }
 
 /** Highest seq that isn't waited for any more. */
 export const watermarkOf = (patient: Patient): number => patient.entry?.watermark ?? patient.floor - 1
+
+/** How far above its watermark an incarnation is heard: further up a hole would leave the window before it is filled. */
+export const reachOf = ({ entry }: Patient, { maxWindowSeqs }: Limits): number =>
+  entry?.window.seqs ?? maxWindowSeqs
 
 /** Does an authentic batch lie above the gap? */
 export function isProven(patient: Patient, gap: Gap): boolean {
@@ -40,6 +48,21 @@ export function hasFailed({ missed, gone, firstAskedMs }: Gap): boolean {
 
 /** Is there nobody to ask for it, until something new is heard? */
 export const isStuck = (gap: Gap): boolean => gap.nextAtMs === Number.POSITIVE_INFINITY
+
+/** Is nobody left to ask about an incarnation without an entry? What was learned of it so far is kept while it may live. */
+export function isRemembered({ entry, gaps }: Patient): boolean {
+  return entry === null && gaps.list.every(isStuck)
+}
+
+/** When something is to be asked for, given up or forgotten. */
+export function dueAtMs(patient: Patient, times: { nowMs: number; highMs: number }, limits: Limits): number {
+  const { gaps, sinceMs } = patient
+  // Only the lowest is given up.
+  const expiresMs = gaps.list[0]?.expiresMs ?? Number.POSITIVE_INFINITY
+  let atMs = times.nowMs + Math.max(1, expiresMs - times.highMs + 1)
+  for (const gap of gaps.list) atMs = Math.min(atMs, gap.nextAtMs)
+  return isRemembered(patient) ? Math.min(atMs, sinceMs + limits.maxTtlMs + 1) : atMs
+}
 
 /** All that miss something, in the order in which that was noticed. */
 export class Patients {
@@ -69,7 +92,7 @@ export class Patients {
 
   /** The record of an incarnation without an entry, by name. */
   stranger(ref: AuthorRef): Patient | undefined {
-    return this.#strangers.get(keyOf(ref))
+    return this.#strangers.get(nameOf(ref))
   }
 
   /** Has a link room to name another incarnation that has no entry? */
@@ -82,9 +105,10 @@ export class Patients {
   add(ref: AuthorRef, entry: AuthorEntry | null, named: { link: LinkId; nowMs: number }): Patient {
     const { link, nowMs: sinceMs } = named
     const gaps = new Gaps(this.#limits, entry === null ? 0 : entry.watermark + 1)
-    const patient = { ref, entry, gaps, floor: 0, refusedSeq: -1, refusedTo: -1, link, sinceMs }
+    const unknown = { floor: 0, refusedSeq: -1, refusedTo: -1, haveFrom: -1, haveMs: 0 }
+    const patient: Patient = { ref, entry, gaps, link, sinceMs, ...unknown }
     if (entry === null) {
-      this.#strangers.set(keyOf(ref), patient)
+      this.#strangers.set(nameOf(ref), patient)
       this.#strangersOf.set(link, (this.#strangersOf.get(link) ?? 0) + 1)
     }
     this.#all.set(ref, patient)
@@ -109,11 +133,9 @@ export class Patients {
   }
 
   #discharge(patient: Patient): void {
-    this.#strangers.delete(keyOf(patient.ref))
+    this.#strangers.delete(nameOf(patient.ref))
     const named = (this.#strangersOf.get(patient.link) ?? 0) - 1
     if (named > 0) this.#strangersOf.set(patient.link, named)
     else this.#strangersOf.delete(patient.link)
   }
 }
-
-const keyOf = (ref: AuthorRef): string => ref.authorId + ref.incarnationId

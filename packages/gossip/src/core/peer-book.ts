@@ -2,18 +2,15 @@
  * What is held against peer keys: demerit points that halve every minute, and how long a key is refused on this topic.
  *
  * Small on purpose. Links hold a proof of the topic key, so few are hostile, and a score that expects certain rates
- * punishes honest peers in networks that it wasn't tuned for. Only faults that an honest forwarder can't pass on cost
- * points.
+ * punishes honest peers in networks that it wasn't tuned for. Only what no honest peer does can cut a peer off (`Points`);
+ * what it may do now and then only makes us prefer others (`Doubts`).
  *
  * Bound: `maxRememberedPeers` keys. When full, the one with the least against it is forgotten: a stranger with many keys
  * can't make us forget what we hold against another without earning more himself.
  */
 import type { Limits } from '../limits.js'
 
-/** Points at which a peer key is refused. */
-export const MAX_POINTS = 100
-
-/** Demerit points of one fault. */
+/** Demerit points of one fault: what no honest peer does. `maxPoints` of them cost the link. */
 export const Points = {
   /** Three within a minute cut a peer off. */
   badSignature: 40,
@@ -21,15 +18,24 @@ export const Points = {
   /** A time that no honest forwarder accepts either. */
   badTime: 10,
   rejected: 10,
+  /** Far over a budget that honest peers keep, see link-budgets.ts. */
   overBudget: 5
 } as const
 
-/** How long a peer key with 100 points is refused. */
-export const DEMERIT_BACKOFF_MS = 600_000
+/**
+ * Points of what honest peers do as well, if seldom: a slow process doesn't answer in time, two clocks count 5 s
+ * differently. They make us prefer others, and add up to `maxDoubt` at most.
+ */
+export const Doubts = {
+  /** It has what we miss, it said, and didn't answer three questions in 3 s. */
+  brokenPromise: 2,
+  /** It asked for a tree to be built again, sooner than that is done. */
+  earlyMark: 1
+} as const
 
-const HALF_LIFE_MS = 60_000
-/** The decay isn't computed more often than that. */
+/** The decay isn't computed more often than that: it changes a score by 1 % at most. */
 const DECAY_STEP_MS = 1000
+/** Less for the first copy of a batch; at most as much as half a bad signature is forgiven. */
 const REWARD = 0.1
 const MIN_POINTS = -20
 
@@ -59,7 +65,13 @@ export class PeerBook {
   charge(peerId: string, points: number, nowMs: number): boolean {
     const page = this.#page(peerId, nowMs)
     page.points += points
-    return page.points >= MAX_POINTS
+    return page.points >= this.#limits.maxPoints
+  }
+
+  /** Adds to what makes us prefer others, and never cuts anybody off. */
+  doubt(peerId: string, points: number, nowMs: number): void {
+    const page = this.#page(peerId, nowMs)
+    page.points = Math.max(page.points, Math.min(page.points + points, this.#limits.maxDoubt))
   }
 
   /** Was the first to bring a batch. */
@@ -71,7 +83,7 @@ export class PeerBook {
   /** Points of a key; 0: neutral, negative: useful. */
   points(peerId: string, nowMs: number): number {
     const page = this.#pages.get(peerId)
-    return page === undefined ? 0 : decayed(page, nowMs)
+    return page === undefined ? 0 : this.#decayed(page, nowMs)
   }
 
   /** Refuses a key for some time; the longest refusal counts. */
@@ -103,7 +115,7 @@ export class PeerBook {
       page = { points: 0, pointsAtMs: nowMs, refusedUntilMs: 0, refusals: 0 }
       this.#pages.set(peerId, page)
     } else if (nowMs - page.pointsAtMs >= DECAY_STEP_MS) {
-      page.points = decayed(page, nowMs)
+      page.points = this.#decayed(page, nowMs)
       page.pointsAtMs = nowMs
     }
     return page
@@ -113,7 +125,7 @@ export class PeerBook {
     let least: string | undefined
     let leastWeight = Number.POSITIVE_INFINITY
     for (const [peerId, page] of this.#pages) {
-      const weight = Math.max(0, page.refusedUntilMs - nowMs) / 1000 + Math.max(0, decayed(page, nowMs))
+      const weight = Math.max(0, page.refusedUntilMs - nowMs) / 1000 + Math.max(0, this.#decayed(page, nowMs))
       if (weight < leastWeight) {
         least = peerId
         leastWeight = weight
@@ -121,8 +133,8 @@ export class PeerBook {
     }
     if (least !== undefined) this.#pages.delete(least)
   }
-}
 
-function decayed(page: Page, nowMs: number): number {
-  return page.points * 2 ** (-(nowMs - page.pointsAtMs) / HALF_LIFE_MS)
+  #decayed(page: Page, nowMs: number): number {
+    return page.points * 2 ** (-(nowMs - page.pointsAtMs) / this.#limits.pointsHalfLifeMs)
+  }
 }

@@ -64,20 +64,15 @@ export interface PublisherOptions {
 
 /** Seqs of one incarnation. Far below what a number holds, so that every implementation can count them. */
 const MAX_SEQ = 2 ** 31
-/** Partly filled batches per second; so 500 messages per second are never delayed, and 15,000 ticks cost 1,000 signatures. */
-const PARTIAL_PER_SECOND = 1000
-const PARTIAL_BURST = 100
 /** Incarnations drawn within this time start one ms after the other. */
 const SAME_START_MS = 1000
-/** Half of what makes a link blocked. */
-const MAX_BYTES_PER_STEP = 32 * 1024
 /** Share of what receivers allow an author: two clocks never agree exactly. */
 const PACE = 0.8
 
 /** Signs and numbers what we publish. */
 export class Publisher {
   readonly #options: PublisherOptions
-  readonly #partial = new TokenBucket(PARTIAL_PER_SECOND, PARTIAL_BURST)
+  readonly #partial: TokenBucket
   readonly #pace: TokenBucket
   readonly #bytePace: TokenBucket
   readonly #maxPacedBytes: number
@@ -93,9 +88,11 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#options = options
-    const perSecond = options.limits.authorBatchesPerSecond * PACE
+    const { authorBatchesPerSecond, authorBytesPerSecond, partialBatchesPerSecond } = options.limits
+    const perSecond = authorBatchesPerSecond * PACE
     this.#pace = new TokenBucket(perSecond, perSecond)
-    this.#maxPacedBytes = options.limits.authorBytesPerSecond * PACE
+    this.#partial = new TokenBucket(partialBatchesPerSecond, Math.max(1, partialBatchesPerSecond / 10))
+    this.#maxPacedBytes = authorBytesPerSecond * PACE
     this.#bytePace = new TokenBucket(this.#maxPacedBytes, this.#maxPacedBytes)
   }
 
@@ -175,7 +172,7 @@ export class Publisher {
     this.#resumeAtMs = Number.POSITIVE_INFINITY
     let bytes = 0
     while (now.hasRoom && this.waiting > 0 && this.#open?.isFull !== true) {
-      if (bytes > MAX_BYTES_PER_STEP) {
+      if (bytes > this.#options.limits.blockedBytes / 2) {
         // The links tell that they are blocked only after the step, so a long queue is let out bit by bit.
         this.#resumeAtMs = nowMs
         break

@@ -6,10 +6,15 @@
  *                        --timeout---------> (none)   handed back by `due`; a later answer finds nothing
  *                        --link down-------> open     the item says so itself: whoever gets it back looks again
  *
- * Bounds: `maxParked` items that hold a batch per topic, `maxParkedPerLink` per link; `questionTimeoutMs`.
+ * Bounds: `maxParked` items that hold a batch per topic, `maxParkedPerLink` per link; `questionTimeoutMs`. A link may have no
+ * more of them than there are places left (Choudhury and Hahne, as in verify-budget.ts), and some are for links that have
+ * none: so a few that fill theirs don't keep the others out. Nothing that waits is thrown out for something newer.
  */
 import type { Limits } from '../limits.js'
 import type { LinkId } from './types.js'
+
+/** Part of the places that is kept for links that have none. */
+const RESERVED = 1 / 4
 
 interface Open<T> {
   readonly item: T
@@ -69,10 +74,12 @@ export class Questions<T> {
     return late
   }
 
-  /** Takes a place for a batch that waits. False: no room. */
+  /** Takes a place for a batch that waits. False: no room, or what is left is for links that have less. */
   park(link: LinkId): boolean {
     const count = this.#parked.get(link) ?? 0
-    if (count >= this.#limits.maxParkedPerLink || this.#parkedTotal >= this.#limits.maxParked) return false
+    const { maxParkedPerLink, maxParked } = this.#limits
+    const left = (count === 0 ? maxParked : maxParked * (1 - RESERVED)) - this.#parkedTotal
+    if (count >= maxParkedPerLink || count >= left) return false
     this.#parked.set(link, count + 1)
     this.#parkedTotal++
     return true

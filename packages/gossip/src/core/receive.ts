@@ -9,30 +9,30 @@
  *    forged batch with a predicted seq silences it (go-libp2p-pubsub #155).
  * 2. Only faults that an honest forwarder can't pass on cost points, and the link that sent the batch pays, never the
  *    author that it names.
- * 3. What fails changes nothing but counters, budgets and the points of the link.
+ * 3. What fails changes nothing but counters, budgets and the points of the link. What is only refused for now counts as a
+ *    claim of the link, like a watermark: it is asked for later.
  * 4. The first batch seen for a seq stays. Another authentic one is refused, and told if the option says so.
  * 5. An answer to a question may come late, twice or never: the state is looked at again when it comes.
  */
-import type { AuthorEntry, Newcomer } from './author-table.js'
+import { Arrivals } from './arrivals.js'
+import type { AuthorEntry } from './author-entry.js'
+import type { Newcomer } from './author-table.js'
 import type { SignedBatch } from './batch.js'
-import { copyOf } from './bytes.js'
 import { expiresMsOf } from './cache.js'
 import { EquivocationDetector } from './equivocation.js'
 import { batchOf, createdMsOf, decodeBatch, type Hop } from './frames.js'
+import { nameOf } from './keys.js'
 import type { Link } from './link.js'
+import { tracedBatch } from './outbox.js'
 import type { Parts } from './parts.js'
 import { Points } from './peer-book.js'
 import type { Questions } from './questions.js'
-import {
-  type AuthorRef,
-  type Batch,
-  type DropReason,
-  SEND_CONTROL,
-  type Verdict,
-  type VerifyPort
-} from './types.js'
+import type { AuthorRef, Batch, DropReason, Verdict, VerifyPort } from './types.js'
 import { VerifyBudget } from './verify-budget.js'
 import type { RangeFreshness } from './window.js'
+
+/** Hops are counted up to here. */
+const MAX_HOPS = 255
 
 /** A batch that is judged, and how it came. */
 interface Arrived {
@@ -42,7 +42,7 @@ interface Arrived {
 }
 
 type Question =
-  | { readonly about: 'authorize'; readonly authorId: string }
+  | { readonly about: 'authorize'; readonly authorKey: string }
   | ({ readonly about: 'validate' } & Arrived)
 
 /** The way of a batch from a frame to the application. */
@@ -50,6 +50,7 @@ export class Receiver {
   readonly #parts: Parts
   readonly #questions: Questions<Question>
   readonly #onClone: (link: Link) => void
+  readonly #arrivals: Arrivals
   /** Bounded by `maxAuthors`; the oldest verdict is asked for again. */
   readonly #verdicts = new Map<string, boolean>()
   readonly #parked = new Map<string, Arrived[]>()
@@ -63,6 +64,7 @@ export class Receiver {
     this.#parts = parts
     this.#questions = parts.questions as Questions<Question>
     this.#onClone = onClone
+    this.#arrivals = new Arrivals(parts)
     const { verifies, limits, detectEquivocation } = parts.options
     this.#verifies = verifies ?? new VerifyBudget(limits)
     this.#detector = detectEquivocation === true ? new EquivocationDetector(parts) : null
@@ -79,13 +81,13 @@ export class Receiver {
   }
 
   /** May this author's incarnations be asked for? False only if authorize() said no. */
-  isWelcome(authorId: string): boolean {
-    return this.#verdicts.get(authorId) !== false
+  isWelcome(authorKey: string): boolean {
+    return this.#verdicts.get(authorKey) !== false
   }
 
   /** Was this author authorized by name? Then neither cap nor quota holds it up. */
-  isAuthorized(authorId: string): boolean {
-    return this.#verdicts.get(authorId) === true
+  isAuthorized(authorKey: string): boolean {
+    return this.#verdicts.get(authorKey) === true
   }
 
   /** A BATCH frame of a link that is up. */
@@ -99,7 +101,11 @@ export class Receiver {
     }
     const frame = decoded.value
     const ref = this.canonical(bound)
-    if (frame.repair) this.#time(link, ref)
+    link.batchMs = clock.nowMs
+    if (frame.repair) {
+      link.budgets.wantsOut.answered()
+      this.#time(link, ref)
+    } else this.#parts.neighbours.used(link, clock.nowMs)
     const createdMs = createdMsOf(frame, ref)
     const { seq0, count, ttlSeconds, class: classBits, payloadBytes } = frame
     // A view on the frame: what follows copies nothing before it has to.
@@ -112,8 +118,9 @@ export class Receiver {
     ) {
       if (this.#isNew(link, header, frame)) this.#verify({ batch: batchOf(frame, ref), hop: frame, link })
     }
-    // Whatever became of the last batch of an answer: nothing more comes.
-    if (frame.repair && frame.last) this.#parts.repair.answered(link.id, ref, clock.nowMs)
+    // Whatever became of the last batch of an answer: nothing more comes. What waits to be judged isn't asked for again at once.
+    const isWaiting = this.#waiting(header) !== undefined || this.#parked.has(ref.authorKey)
+    if (frame.repair && frame.last && !isWaiting) this.#parts.repair.answered(link.id, ref, clock.nowMs)
   }
 
   /** The one object that stands for an incarnation. */
@@ -124,7 +131,7 @@ export class Receiver {
   /** An answer to one of our questions. */
   answered(question: unknown, verdicts: readonly Verdict[]): void {
     const item = question as Question
-    if (item.about === 'authorize') this.#authorized(item.authorId, verdicts[0] === 'accept')
+    if (item.about === 'authorize') this.#authorized(item.authorKey, verdicts[0] === 'accept')
     else this.#validated(item, verdicts)
   }
 
@@ -136,7 +143,7 @@ export class Receiver {
       return
     }
     // Not remembered: the next batch asks again.
-    for (const { link } of this.#takeParked(item.authorId)) this.#drop(link, 'unauthorized')
+    for (const { link } of this.#takeParked(item.authorKey)) this.#drop(link, 'unauthorized')
   }
 
   #isTimely(link: Link, header: SignedBatch): boolean {
@@ -146,7 +153,9 @@ export class Receiver {
     const aheadMs = Math.max(createdMs, ref.startMs) - clock.wallMs
     // NaN: beyond what a clock can say.
     if (!(aheadMs <= maxSkewMs)) {
-      const points = aheadMs <= 2 * maxSkewMs ? 0 : Points.badTime
+      // If our clock is wrong, or its, that doesn't make it a liar: by its own clock it may be right.
+      const isLie = !(Math.min(aheadMs, aheadMs - link.clockOffsetMs) <= 2 * maxSkewMs)
+      const points = isLie ? Points.badTime : 0
       this.#parts.links.fault(link, 'from-the-future', this.#charge(points))
       return false
     }
@@ -159,29 +168,31 @@ export class Receiver {
 
   #isAuthorized(link: Link, header: SignedBatch, makeBatch: () => Batch, hop: Hop): boolean {
     const { options, outbox, clock } = this.#parts
-    const { authorId, author } = header.ref
+    const { authorKey } = header.ref
     if (options.asksAuthorize !== true || this.#parts.outgoing.isOwn(header.ref)) return true
-    const verdict = this.#verdicts.get(authorId)
+    const verdict = this.#verdicts.get(authorKey)
     if (verdict !== undefined) return verdict || this.#refuse(link, 'unauthorized')
+    const parked = this.#parked.get(authorKey)
+    if (parked === undefined && !link.budgets.strangers.take(1, clock.nowMs))
+      return this.#refuse(link, 'over-budget')
     if (!this.#questions.park(link.id)) return this.#refuse(link, 'parked-full')
     const arrived = { batch: makeBatch(), hop: hopOf(hop), link }
-    const parked = this.#parked.get(authorId)
     if (parked !== undefined) parked.push(arrived)
     else {
-      this.#parked.set(authorId, [arrived])
-      const question = this.#questions.ask({ about: 'authorize', authorId }, clock.nowMs)
-      outbox.add({ type: 'ask', question, about: 'authorize', author: copyOf(author) })
+      this.#parked.set(authorKey, [arrived])
+      const question = this.#questions.ask({ about: 'authorize', authorKey }, clock.nowMs)
+      outbox.add({ type: 'ask', question, about: 'authorize', author: header.ref.author })
     }
     return false
   }
 
-  #authorized(authorId: string, isAuthorized: boolean): void {
+  #authorized(authorKey: string, isAuthorized: boolean): void {
     for (const oldest of this.#verdicts.keys()) {
       if (this.#verdicts.size < this.#parts.options.limits.maxAuthors) break
       this.#verdicts.delete(oldest)
     }
-    this.#verdicts.set(authorId, isAuthorized)
-    for (const arrived of this.#takeParked(authorId)) {
+    this.#verdicts.set(authorKey, isAuthorized)
+    for (const arrived of this.#takeParked(authorKey)) {
       const { link, hop } = arrived
       const batch = this.#canonicalBatch(arrived.batch)
       if (!isAuthorized) this.#drop(link, 'unauthorized')
@@ -190,9 +201,9 @@ export class Receiver {
     }
   }
 
-  #takeParked(authorId: string): Arrived[] {
-    const parked = this.#parked.get(authorId) ?? []
-    this.#parked.delete(authorId)
+  #takeParked(authorKey: string): Arrived[] {
+    const parked = this.#parked.get(authorKey) ?? []
+    this.#parked.delete(authorKey)
     for (const { link } of parked) this.#questions.unpark(link.id)
     return parked
   }
@@ -205,21 +216,33 @@ export class Receiver {
     // An overlap goes on to the signature: a forged one is charged, an authentic one isn't the forwarder's fault. So does
     // what only looks like a copy, if that matters to anybody.
     if (freshness === 'stale' || (freshness === 'duplicate' && !this.#isOther(header))) {
-      if (freshness === 'duplicate') this.#repeated(link, ref, hop)
+      // Of a busy author a copy that is a little late is older than the window. It is pruned like others.
+      this.#parts.outbox.tracer?.({ type: 'duplicate', link: link.id, ...tracedBatch(header) })
+      this.#parts.outbox.counters.duplicates++
+      this.#arrivals.copy(link, header, hop)
       return this.#refuse(link, this.#parts.outgoing.isOwn(ref) ? 'own' : freshness)
     }
     const entry = table.get(ref)
     if (entry === undefined && !table.canAdmit(this.#newcomer(link, ref), clock.nowMs)) {
       return this.#refuse(link, 'table-full')
     }
-    return this.#takeBudgets(link, entry, header.payloadBytes.length) || this.#refuse(link, 'over-budget')
+    if (this.#takeBudgets(link, entry, header.payloadBytes.length)) return true
+    return this.#postpone(link, header, 'over-budget')
+  }
+
+  // Not now: nobody else may ever tell that it is there, so it is asked for later.
+  #postpone(link: Link, { ref, seq0, count }: SignedBatch, reason: DropReason): false {
+    const { repair, outgoing, clock } = this.#parts
+    const from = { link: link.id, nowMs: clock.nowMs }
+    if (!outgoing.isOwn(ref)) repair.postpone(ref, seq0 + count - 1, from)
+    return this.#refuse(link, reason)
   }
 
   // The budget that all share comes last: what is refused for another reason takes nothing from it.
   #takeBudgets(link: Link, entry: AuthorEntry | undefined, bytes: number): boolean {
     const { nowMs } = this.#parts.clock
     if (!link.budgets.verifies.take(1, nowMs)) return false
-    if (entry !== undefined && !(entry.rate.take(1, nowMs) && entry.bytes.take(bytes, nowMs))) return false
+    if (entry !== undefined && !entry.takePace(bytes, nowMs, this.#parts.options.limits)) return false
     return this.#verifies.take(link.peerId, nowMs)
   }
 
@@ -230,7 +253,7 @@ export class Receiver {
   }
 
   #waiting(header: SignedBatch): Batch | undefined {
-    return this.#validating.size > 0 ? this.#validating.get(nameOf(header)) : undefined
+    return this.#validating.size > 0 ? this.#validating.get(batchNameOf(header)) : undefined
   }
 
   // Is this no copy of what has these seqs, but something else? Of own incarnations the detector knows nothing: there it
@@ -239,20 +262,11 @@ export class Receiver {
     return this.#detector?.differs(header, this.#waiting(header)) === true
   }
 
-  #repeated(link: Link, ref: AuthorRef, hop: Hop): void {
-    const { clock, outbox, spread } = this.#parts
-    outbox.counters.duplicates++
-    const arrival = { ref, from: link, isRepair: hop.repair, isMarked: hop.mark }
-    for (const { link: to, frame } of spread.repeated(arrival, clock.nowMs)) {
-      outbox.send(to, { class: SEND_CONTROL, frame }, clock.nowMs)
-    }
-  }
-
   #verify(arrived: Arrived): void {
     const { options, digester, outbox, links, repair, clock } = this.#parts
     const { batch, link } = arrived
     outbox.counters.verified++
-    if (!options.crypto.verify(batch.signature, digester.digest(batch), batch.ref.author)) {
+    if (!options.crypto.verify(batch.signature, digester.digest(batch), digester.author)) {
       links.fault(link, 'bad-signature', this.#charge(Points.badSignature))
       return
     }
@@ -273,10 +287,10 @@ export class Receiver {
     const { outbox, clock } = this.#parts
     const { batch, hop, link } = arrived
     if (!this.#questions.park(link.id)) {
-      this.#drop(link, 'parked-full')
+      this.#postpone(link, batch, 'parked-full')
       return
     }
-    this.#validating.set(nameOf(batch), batch)
+    this.#validating.set(batchNameOf(batch), batch)
     const item = { about: 'validate', batch, hop: hopOf(hop), link } as const
     const question = this.#questions.ask(item, clock.nowMs)
     outbox.add({ type: 'ask', question, about: 'validate', batch, hops: hop.hops, link: link.id })
@@ -287,7 +301,7 @@ export class Receiver {
     const { hop, link } = arrived
     const batch = this.#canonicalBatch(arrived.batch)
     this.#questions.unpark(link.id)
-    this.#validating.delete(nameOf(batch))
+    this.#validating.delete(batchNameOf(batch))
     // Time passed: what held before the question may not hold any more.
     if (!this.#isTimely(link, batch)) return
     const freshness = table.check(batch.ref, batch.seq0, batch.count)
@@ -322,28 +336,22 @@ export class Receiver {
     const expiresMs = expiresMsOf(batch)
     const lost = table.accept(entry, { seq0: batch.seq0, count: batch.count, expiresMs })
     this.#detector?.accepted(entry, batch)
-    repair.accepted(entry, batch, { link: link.id, nowMs, highMs, expiresMs, lost })
-    haves.changed(entry, links.active.length, nowMs)
+    const involved = repair.accepted(entry, batch, { link: link.id, nowMs, highMs, expiresMs, lost })
     book.reward(link.peerId, nowMs)
-    this.#learn(arrived)
+    this.#parts.isolation.accepted(nowMs)
+    const { isMarked, knowing } = this.#arrivals.first(link, batch, { hop, ...involved })
     if (hop.repair) outbox.counters.repaired++
     if (accepted !== null && accepted.length === 0) return
-    if (expiresMs >= highMs) cache.add(batch, false)
-    this.#parts.outgoing.forward(batch, link, hop)
+    const hops = Math.min(hop.hops + 1, MAX_HOPS)
+    if (expiresMs >= highMs) cache.add(batch, hops)
+    const pushed = this.#parts.outgoing.forward(batch, { from: link, knowing, hops, isMarked })
+    haves.changed(entry, { active: links.active, from: link, pushed: [...pushed, ...knowing] }, nowMs)
     outbox.counters.delivered += accepted?.length ?? batch.count
     outbox.add({ type: 'deliver', batch, hops: hop.hops, accepted, link: link.id })
   }
 
-  #learn({ batch, hop, link }: Arrived): void {
-    const { spread, outbox, clock } = this.#parts
-    const { ref, seq0, count } = batch
-    const { authorId: author, incarnationId: incarnation } = ref
-    outbox.trace({ type: 'receive', link: link.id, author, incarnation, seq0, count, hops: hop.hops })
-    spread.arrived({ ref, from: link, isRepair: hop.repair, isMarked: hop.mark }, clock.nowMs)
-  }
-
   #newcomer(link: Link, ref: AuthorRef): Newcomer {
-    return { ref, peerId: link.peerId, isPinned: this.isAuthorized(ref.authorId) }
+    return { ref, peerId: link.peerId, isPinned: this.isAuthorized(ref.authorKey) }
   }
 
   // The entry may have been made, or dropped, while the batch waited.
@@ -372,8 +380,7 @@ export class Receiver {
   }
 }
 
-const nameOf = ({ ref, seq0 }: Pick<Batch, 'ref' | 'seq0'>): string =>
-  `${ref.authorId}${ref.incarnationId}${seq0}`
+const batchNameOf = ({ ref, seq0 }: Pick<Batch, 'ref' | 'seq0'>): string => nameOf(ref) + seq0
 
 // A frame is a view on network memory: a batch that waits must not hold on to it.
 const hopOf = ({ hops, mark, repair, last }: Hop): Hop => ({ hops, mark, repair, last })

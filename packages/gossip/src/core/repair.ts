@@ -19,12 +19,14 @@
  * R3. Only what an authentic batch proves to exist is given up: a false HAVE moves no watermark. Claims that nobody can
  *     make good are forgotten.
  * R4. Gaps are given up from the lowest upwards, each once.
+ * R5. What is over a budget is asked for a second later at the earliest: repair must not amplify a flood.
  */
 import type { Limits } from '../limits.js'
 import { Asking, type Asks, type Helpers, type Want } from './asking.js'
-import type { AuthorEntry, AuthorTable, Span } from './author-table.js'
-import type { Gap } from './gaps.js'
-import { hasFailed, isProven, isStuck, type Patient, Patients } from './patients.js'
+import type { AuthorEntry } from './author-entry.js'
+import type { AuthorTable, Span } from './author-table.js'
+import { forgetLink, type Gap, type Involved } from './gaps.js'
+import { dueAtMs, hasFailed, isProven, isRemembered, isStuck, type Patient, Patients } from './patients.js'
 import type { AuthorRef, Batch, LinkId, MissReason, SeqRange } from './types.js'
 
 /** Two times: `nowMs` for deadlines, `highMs` for expiry. */
@@ -32,6 +34,8 @@ export interface Times {
   readonly nowMs: number
   readonly highMs: number
 }
+
+const NOBODY: Involved = { asked: [], knowing: [] }
 
 /** What was given up. */
 export interface Loss {
@@ -58,6 +62,11 @@ export class Repair {
   /** The one object that stands for an incarnation that was heard of but has no entry yet. */
   strangerRef(ref: AuthorRef): AuthorRef | undefined {
     return this.#patients.stranger(ref)?.ref
+  }
+
+  /** Incarnations of an author that were heard of but have no entry yet. */
+  strangersOf(authorKey: string): Patient[] {
+    return [...this.#patients.all()].filter(({ ref, entry }) => entry === null && ref.authorKey === authorKey)
   }
 
   /** Incarnations that miss something. */
@@ -96,6 +105,7 @@ export class Repair {
     const patient = this.#patients.stranger(entry.ref)
     if (patient === undefined) return
     this.#patients.settle(patient, entry)
+    entry.haveCame(patient.haveFrom, patient.haveMs)
     const to = Math.min(patient.floor, seq0) - 1
     if (to <= entry.watermark) return
     this.#lose(patient, { from: entry.watermark + 1, to })
@@ -107,19 +117,21 @@ export class Repair {
    *
    * @param from.expiresMs - When it expires.
    * @param from.lost - What the window can't take any more.
+   * @returns Links that had to do with it: they may have brought it.
    */
   accepted(
     entry: AuthorEntry,
     batch: Batch,
     from: Times & { link: LinkId | null; expiresMs: number; lost: Span | null }
-  ): void {
+  ): Involved {
     const { seq0, count } = batch
     const known = this.#patients.get(entry.ref)
     // In order and nothing missing: the usual case costs one look-up.
-    if (known === undefined && entry.watermark >= seq0 + count - 1) return
+    if (known === undefined && entry.watermark >= seq0 + count - 1) return NOBODY
     const patient = known ?? this.#patient(entry.ref, entry, from.link ?? -1, from.nowMs)
-    if (patient === undefined) return
+    if (patient === undefined) return NOBODY
     const { gaps } = patient
+    const involved = gaps.involved(seq0, seq0 + count - 1)
     if (from.lost !== null) this.#lose(patient, from.lost)
     gaps.dropBelow(Math.max(entry.window.floor, Math.min(entry.watermark + 1, gaps.end)))
     for (const gap of gaps.fill(seq0, seq0 + count - 1)) this.#asking.progress(gap, from.nowMs)
@@ -133,6 +145,7 @@ export class Repair {
       if (from.link !== null) this.#asking.addHolder(gap, from.link, from.nowMs + this.#limits.holeDelayMs)
     }
     this.#tidy(patient)
+    return involved
   }
 
   /**
@@ -141,10 +154,11 @@ export class Repair {
    * @param told.next - Its watermark + 1; 0 if only single batches are announced.
    * @param told.to - Highest seq that it accepted; -1: none.
    * @param told.isComplete - It told all it has, so an earlier MISS of it may be out of date.
+   * @param told.delayMs - What may still come by itself is waited for so long.
    */
   told(
     ref: AuthorRef,
-    told: { next: number; to: number; isComplete: boolean },
+    told: { next: number; to: number; isComplete: boolean; delayMs: number },
     from: { link: LinkId; nowMs: number }
   ): void {
     const entry = this.#table.get(ref) ?? null
@@ -153,7 +167,7 @@ export class Repair {
     if (entry === null && told.to < 0) return
     const patient = known ?? this.#patient(ref, entry, from.link, from.nowMs)
     if (patient === undefined) return
-    const nextAtMs = from.nowMs + this.#limits.haveDelayMs
+    const nextAtMs = from.nowMs + told.delayMs
     for (const gap of patient.gaps.list) {
       // Its watermark passed the gap since its MISS: it has what it lacked.
       if (gap.from < told.next) gap.missed = gap.missed.filter(link => link !== from.link)
@@ -161,6 +175,28 @@ export class Repair {
     }
     this.#claim(patient, from.link, { to: told.to, nextAtMs })
     this.#tidy(patient)
+  }
+
+  /**
+   * A batch up to `to` came and was refused for now, because a budget is used up: it is asked for, but not before that may
+   * have changed (R5). Else nobody might tell of it again: who sends batches of an author doesn't tell its watermarks.
+   */
+  postpone(ref: AuthorRef, to: number, from: { link: LinkId; nowMs: number }): void {
+    const entry = this.#table.get(ref) ?? null
+    const patient = this.#patient(ref, entry, from.link, from.nowMs)
+    if (patient === undefined) return
+    const nextAtMs = from.nowMs + this.#limits.liveMs
+    this.#claim(patient, from.link, { to, nextAtMs })
+    for (const gap of patient.gaps.list) if (gap.from <= to) this.#asking.postpone(gap, nextAtMs)
+    this.#tidy(patient)
+  }
+
+  /** A link told its watermark of an incarnation that may have no entry yet. */
+  haveCame(ref: AuthorRef, from: { link: LinkId; nowMs: number }): void {
+    const patient = this.#patients.stranger(ref)
+    if (patient === undefined) return
+    patient.haveFrom = from.link
+    patient.haveMs = from.nowMs
   }
 
   /** A link can't supply a range, nor anything below `floor`. */
@@ -191,22 +227,14 @@ export class Repair {
 
   /** When a link was asked for something of this incarnation, if what comes now is the first answer to it; else null. */
   takeAskedMs(link: LinkId, ref: AuthorRef): number | null {
-    for (const gap of this.gapsOf(ref)) {
-      if (gap.askedOf !== link || gap.timedMs === null) continue
-      const askedMs = gap.timedMs
-      gap.timedMs = null
-      return askedMs
-    }
-    return null
+    return this.#patients.get(ref)?.gaps.takeAskedMs(link) ?? null
   }
 
   /** A link is gone: others are asked instead. */
   linkDown(link: LinkId, nowMs: number): void {
     for (const patient of this.#patients.all()) {
       for (const gap of patient.gaps.list) {
-        gap.holders = gap.holders.filter(holder => holder !== link)
-        gap.missed = gap.missed.filter(holder => holder !== link)
-        gap.gone = gap.gone.filter(holder => holder !== link)
+        forgetLink(gap, link)
         if (gap.askedOf !== link) continue
         // That it didn't answer says nothing: it couldn't.
         gap.tries = 0
@@ -258,11 +286,7 @@ export class Repair {
   #earliest(times: Times): number {
     let nextAtMs = Number.POSITIVE_INFINITY
     for (const patient of this.#patients.all()) {
-      for (const gap of patient.gaps.list) nextAtMs = Math.min(nextAtMs, gap.nextAtMs)
-      // Only the lowest is given up (R4).
-      const expiresMs = patient.gaps.list[0]?.expiresMs ?? Number.POSITIVE_INFINITY
-      nextAtMs = Math.min(nextAtMs, times.nowMs + Math.max(1, expiresMs - times.highMs + 1))
-      if (isRemembered(patient)) nextAtMs = Math.min(nextAtMs, patient.sinceMs + this.#limits.maxTtlMs + 1)
+      nextAtMs = Math.min(nextAtMs, dueAtMs(patient, times, this.#limits))
     }
     return nextAtMs
   }
@@ -359,10 +383,9 @@ export class Repair {
     }
   }
 
-  #lose(patient: Patient, span: Span): void {
-    const from = Math.max(span.from, patient.entry?.toldFrom ?? 0)
-    const told = from <= span.to ? { from, to: span.to } : null
-    this.#losses.push({ ref: patient.ref, told })
+  #lose({ ref, entry }: Patient, { from: lostFrom, to }: Span): void {
+    const from = Math.max(lostFrom, entry?.toldFrom ?? 0)
+    this.#losses.push({ ref, told: from <= to ? { from, to } : null })
   }
 
   #tidy(patient: Patient): void {
@@ -371,9 +394,4 @@ export class Repair {
     if (entry === null ? patient.floor > 0 : patient.gaps.end <= entry.window.top) return
     this.#patients.remove(patient)
   }
-}
-
-// Is nobody left to ask about an incarnation without an entry? What was learned of it so far is kept while it may live.
-function isRemembered({ entry, gaps }: Patient): boolean {
-  return entry === null && gaps.list.every(isStuck)
 }

@@ -54,20 +54,34 @@ export class Supplier {
       return isPatient
     }
     const misses: Miss[] = []
+    const answers = link.budgets.answers(this.#cache)
+    const isOpen = link.flow === 'open'
+    if (isOpen) answers.drained()
     // A set: one batch may touch two ranges.
     const batches = new Set<Batch>()
     // A link that takes no more now gets little, lest the answer itself makes it lag.
-    let left = link.flow === 'open' ? this.#limits.maxRepairBytes : this.#limits.maxRepairBytes / 4
+    let left = isOpen ? this.#limits.maxRepairBytes : this.#limits.maxRepairBytes / 4
     for (const request of requests) {
       if (request.count === 0) continue
       const found = this.#cache.range(request.ref, request, highMs)
       misses.push(...this.#missing(request, found, highMs))
       for (const batch of found) {
         const size = batchFrameBytes(batch)
-        if (size > link.maxFrameBytes) continue
+        if (size > link.maxFrameBytes || batches.has(batch)) continue
+        if (answers.isUnderWay(batch)) continue
         // At least one, however large, else it could never be had.
         if (size > left && batches.size > 0) break
-        if (!batches.has(batch)) left -= size
+        if (!answers.take(batch, { bytes: size, cached: this.#cache, nowMs })) {
+          misses.push({
+            ref: batch.ref,
+            from: batch.seq0,
+            count: batch.count,
+            floor: 0,
+            reason: 'over-budget'
+          })
+          continue
+        }
+        left -= size
         batches.add(batch)
       }
     }
@@ -75,7 +89,8 @@ export class Supplier {
     let unsent = batches.size
     for (const batch of batches) {
       const last = --unsent === 0
-      const frame = { kind: 'batch', batch, hops: 0, mark: false, repair: true, last } as const
+      const hops = this.#cache.hopsOf(batch)
+      const frame = { kind: 'batch', batch, hops, mark: false, repair: true, last } as const
       this.#outbox.send(link, { class: SEND_BULK, frame }, nowMs)
     }
     return true

@@ -5,49 +5,38 @@
  *   publish -> publisher.ts (seq, batch, signature) -> spread.ts (which links) -> effect 'send'
  *   frame   -> links.ts (proven? admitted?) -> receive.ts (BATCH) or control.ts (all else) -> effects 'send', 'deliver'
  *   HAVE    -> repair.ts (what is missing, whom to ask) -> WANT -> supplier.ts (at the other end) -> BATCH
+ *   LINK    -> neighbours.ts (which links are active) -> trees.ts (which of them get whose batches)
+ *   time    -> chores.ts (what is due, and in which order)
  *   memory  -> author-table.ts (windows, watermarks), cache.ts (batches for WANT), peer-book.ts (points, refusals)
  *
  * Invariants: no clock, no randomness, no timer, no promise in here. Equal inputs give equal effects. `step` never throws
  * for what a remote sent. Everything that is remembered has a bound in limits.ts.
  */
 import type { Helper } from './asking.js'
+import { Chores } from './chores.js'
 import { Control } from './control.js'
 import { Entrance, isAdmit } from './entrance.js'
 import { FrameKind, maxBatchFrameBytes } from './frames.js'
-import { encodeHello, ownHello, ROLES_ALL } from './hello.js'
+import { encodeHello, FEATURE_OFFER, FEATURE_PEERS, ownHello, ROLES_ALL } from './hello.js'
+import { explain, type LinkState, linkState } from './inspect.js'
 import type { Link } from './link.js'
 import type { LinkListener } from './links.js'
 import type { TopicCounters } from './outbox.js'
 import { assemble, type Parts } from './parts.js'
+import { Doubts } from './peer-book.js'
 import type { Full } from './publisher.js'
 import { Receiver } from './receive.js'
-import { Flood, type Spread } from './spread.js'
+import type { Spread } from './spread.js'
 import { Supplier } from './supplier.js'
-import {
-  type ConnectionBinding,
-  type IncarnationState,
-  type LinkId,
-  SEND_CONTROL,
-  type TopicCoreOptions,
-  type TopicEffect,
-  type TopicInput,
-  type Verdict
+import type {
+  ConnectionBinding,
+  IncarnationState,
+  LinkId,
+  TopicCoreOptions,
+  TopicEffect,
+  TopicInput,
+  Verdict
 } from './types.js'
-
-/** How often expired batches and entries are looked for. */
-const SWEEP_MS = 1000
-
-/** How a link looks from outside. */
-export interface LinkState {
-  /** The driver's number. */
-  link: LinkId
-  /** Batches are pushed to 'active' links; a 'standby' is a twin of another link to this peer, or silent. */
-  role: 'active' | 'standby'
-  /** Smoothed round trip, ms; 0: unknown. */
-  rttMs: number
-  /** Demerit points; negative: useful. At 100 the peer key is refused. */
-  score: number
-}
 
 /**
  * One topic of one process.
@@ -64,12 +53,12 @@ export class TopicCore {
   readonly #entrance: Entrance
   readonly #receiver: Receiver
   readonly #control: Control
+  readonly #chores: Chores
   #hasLeft = false
-  #sweepAtMs = Number.POSITIVE_INFINITY
   #wakeAtMs = Number.POSITIVE_INFINITY
 
-  /** @param spread - Where batches go; default: to every active link. */
-  constructor(options: TopicCoreOptions, spread: Spread = new Flood()) {
+  /** @param spread - Where batches go; default: along a tree for each author. */
+  constructor(options: TopicCoreOptions, spread: Spread | null = null) {
     const helpers = (link: LinkId): Helper | undefined => this.#helper(link)
     const parts = assemble(options, spread, { listener: this.#listener(), helpers })
     const { limits } = options
@@ -85,6 +74,10 @@ export class TopicCore {
       clock,
       asks: options.asksAdmit === true,
       interpret: (link, kind, bytes) => this.#interpret(link, kind, bytes)
+    })
+    this.#chores = new Chores(parts, {
+      link: link => this.#entrance.answered(link, false),
+      other: item => this.#receiver.unanswered(item)
     })
   }
 
@@ -122,7 +115,7 @@ export class TopicCore {
     if (this.#hasLeft) this.#afterLeave(input)
     else {
       this.#on(input)
-      if (!this.#hasLeft) this.#due(input.type === 'tick')
+      if (!this.#hasLeft) this.#chores.due(input.type === 'tick')
     }
     this.#wake(input.type === 'tick')
     return this.#parts.outbox.take()
@@ -134,7 +127,7 @@ export class TopicCore {
     const hello = ownHello(crypto, topicKey, {
       binding,
       roles: ROLES_ALL,
-      features: 0,
+      features: FEATURE_OFFER | FEATURE_PEERS,
       maxFrameBytes: maxBatchFrameBytes(limits),
       clockMs: Math.max(0, Math.floor(this.#parts.clock.wallMs)),
       degree: Math.min(255, this.#parts.links.active.length)
@@ -142,27 +135,24 @@ export class TopicCore {
     return encodeHello(hello)
   }
 
-  /** Why messages of an author are late: one state per live incarnation. `authorHex`: 64 lowercase hex digits. */
+  /**
+   * Why messages of an author are late: one state per live incarnation, then those that were only told of. `authorHex`: 64
+   * lowercase hex digits.
+   */
   explain(authorHex: string): IncarnationState[] {
-    const states: IncarnationState[] = []
-    for (const { ref, watermark, window } of this.#parts.table.of(authorHex)) {
-      const gaps = this.#parts.repair
-        .gapsOf(ref)
-        .map(({ from, to, askedOf, nextAtMs }) => ({ from, to, askedOf, nextAtMs }))
-      const parent = this.#parts.spread.parentOf(ref)
-      states.push({ incarnation: ref.incarnationId, parent, watermark, top: window.top, gaps })
-    }
-    return states
+    return explain(this.#parts, authorHex)
   }
 
   /** The links that are up. */
   links(): LinkState[] {
-    const states: LinkState[] = []
-    for (const { id: link, state, role, rttMs, peerId } of this.#parts.links.all()) {
-      if (state !== 'up') continue
-      states.push({ link, role, rttMs, score: this.#parts.book.points(peerId, this.#parts.clock.nowMs) })
-    }
-    return states
+    const up = [...this.#parts.links.all()].filter(({ state }) => state === 'up')
+    return up.map(link => linkState(this.#parts, link))
+  }
+
+  /** A link that is up. */
+  link(id: LinkId): LinkState | undefined {
+    const link = this.#parts.links.get(id)
+    return link?.state === 'up' ? linkState(this.#parts, link) : undefined
   }
 
   #on(input: TopicInput): void {
@@ -178,7 +168,7 @@ export class TopicCore {
         break
       case 'linkDown': {
         const link = this.#parts.links.get(input.link)
-        if (link !== undefined) this.#parts.links.gone(link, 'closed')
+        if (link !== undefined) this.#parts.links.gone(link, 'closed', this.#parts.clock.nowMs)
         return
       }
       case 'dismiss': {
@@ -216,13 +206,10 @@ export class TopicCore {
 
   #interpret(link: Link, kind: number, bytes: Uint8Array): void {
     const { nowMs } = this.#parts.clock
-    this.#parts.links.heard(link, nowMs)
-    if (kind !== FrameKind.author) {
-      const { frames, bytes: size } = link.budgets
-      if (!frames.take(1, nowMs) || !size.take(bytes.length, nowMs)) {
-        this.#parts.outbox.drop(link.id, 'over-budget', 0)
-        return
-      }
+    this.#parts.neighbours.heard(link, nowMs)
+    if (kind !== FrameKind.author && !link.intake.take(bytes.length, nowMs)) {
+      this.#parts.outbox.drop(link.id, 'over-budget', 0)
+      return
     }
     if (kind === FrameKind.batch) this.#receiver.frame(link, bytes)
     else this.#control.frame(link, kind, bytes)
@@ -244,6 +231,8 @@ export class TopicCore {
       this.#parts.outbox.add({ type: 'warning', code: 'slow-peer', link: id })
     }
     if (state === 'blocked' && before === 'lagging') link.flow = 'lagging'
+    this.#parts.neighbours.flowed(link, this.#parts.clock.nowMs)
+    if (link.flow !== before) this.#parts.outbox.trace({ type: 'link', link: id, state: link.flow })
     if (state === 'drained' && before === 'lagging' && link.state === 'up') {
       this.#parts.haves.all(link, 'lag', this.#parts.clock)
     }
@@ -257,7 +246,9 @@ export class TopicCore {
   }
 
   #onClock(offsetMs: number): void {
+    const { wallMs } = this.#parts.clock
     const change = this.#parts.clock.setOffset(offsetMs)
+    this.#parts.links.clockMoved(this.#parts.clock.wallMs - wallMs)
     this.#parts.repair.recheck(this.#parts.clock.nowMs)
     if (change === 'steady') return
     this.#parts.publisher.renew()
@@ -271,9 +262,10 @@ export class TopicCore {
 
   #onLeave(): void {
     const { batches, refused } = this.#parts.publisher.leave(this.#parts.clock.wallMs)
-    for (const batch of batches) this.#parts.outgoing.publish(batch, this.#parts.links.active.length)
+    for (const batch of batches) this.#parts.outgoing.publish(batch)
     for (const publish of refused) this.#parts.outbox.add({ type: 'refused', publish, reason: 'closed' })
     this.#hasLeft = true
+    this.#parts.neighbours.stop()
     for (const link of [...this.#parts.links.all()]) {
       this.#parts.links.close(link, 'left', { backoffMs: 0, nowMs: this.#parts.clock.nowMs })
     }
@@ -288,72 +280,8 @@ export class TopicCore {
     }
   }
 
-  // Whatever time or the input made due. Publishing comes first: it is what somebody waits for.
-  #due(isTick: boolean): void {
-    const { nowMs, wallMs } = this.#parts.clock
-    const { active } = this.#parts.links
-    const hasRoom = active.length === 0 || active.some(link => link.flow === 'open')
-    for (const batch of this.#parts.publisher.pump({ nowMs, wallMs, hasRoom, isTick }))
-      this.#parts.outgoing.publish(batch, this.#parts.links.active.length)
-    if (this.#parts.questions.nextAtMs <= nowMs) {
-      for (const item of this.#parts.questions.due(nowMs)) {
-        if (isAdmit(item)) this.#entrance.answered(item.link, false)
-        else this.#receiver.unanswered(item)
-      }
-    }
-    if (this.#parts.links.nextAtMs <= nowMs) {
-      for (const link of this.#parts.links.due(nowMs)) this.#parts.haves.live(link, nowMs)
-    }
-    this.#sweep()
-    this.#repairDue()
-    this.#parts.haves.due(this.#parts.links.active, nowMs)
-  }
-
-  #repairDue(): void {
-    for (const { link: id, ranges } of this.#parts.repair.due(this.#parts.clock)) {
-      const link = this.#parts.links.get(id)
-      if (link === undefined) continue
-      const frame = { kind: 'want', graft: this.#parts.spread.wantsGraft(link), ranges } as const
-      this.#parts.outbox.send(link, { class: SEND_CONTROL, frame }, this.#parts.clock.nowMs)
-    }
-    for (const { ref, told } of this.#parts.repair.takeLosses()) {
-      if (told === null) continue
-      this.#parts.outbox.counters.missed += told.to - told.from + 1
-      this.#parts.outbox.add({ type: 'gap', author: ref.author, incarnation: ref.incarnationId, ...told })
-    }
-  }
-
-  #sweep(): void {
-    const { nowMs, highMs } = this.#parts.clock
-    if (this.#parts.table.size === 0 && this.#parts.cache.size === 0) {
-      this.#sweepAtMs = Number.POSITIVE_INFINITY
-      return
-    }
-    if (this.#sweepAtMs === Number.POSITIVE_INFINITY) this.#sweepAtMs = nowMs + SWEEP_MS
-    if (nowMs < this.#sweepAtMs) return
-    this.#sweepAtMs = nowMs + SWEEP_MS
-    this.#parts.cache.expire(highMs)
-    for (const entry of this.#parts.table.expire(highMs, this.#parts.publisher.ref)) {
-      this.#parts.repair.forget(entry.ref)
-      this.#parts.haves.forget(entry)
-      this.#parts.spread.forget(entry.ref)
-      this.#parts.outgoing.forget(entry.ref)
-    }
-  }
-
   #wake(isTick: boolean): void {
-    const sweepAtMs =
-      this.#parts.table.size > 0 || this.#parts.cache.size > 0 ? this.#sweepAtMs : Number.POSITIVE_INFINITY
-    const atMs = this.#hasLeft
-      ? Number.POSITIVE_INFINITY
-      : Math.min(
-          this.#parts.publisher.nextAtMs,
-          this.#parts.questions.nextAtMs,
-          this.#parts.links.nextAtMs,
-          this.#parts.repair.nextAtMs,
-          this.#parts.haves.nextAtMs,
-          sweepAtMs
-        )
+    const atMs = this.#hasLeft ? Number.POSITIVE_INFINITY : this.#chores.nextAtMs
     // A tick used the driver's timer up, so it is told again, also when nothing changed.
     if (atMs === this.#wakeAtMs && !isTick) return
     this.#wakeAtMs = atMs
@@ -362,30 +290,37 @@ export class TopicCore {
 
   // What repair may know of a link; undefined: it can't be asked.
   #helper(id: LinkId): Helper | undefined {
-    const { links, table, clock } = this.#parts
+    const { links, table, book, clock } = this.#parts
     const link = links.get(id)
     if (link === undefined || link.state !== 'up' || link.isSuspect) return undefined
     const { rttMs, peerId, budgets } = link
     return {
       rttMs,
       mayIntroduce: ref => {
-        const isPinned = this.#receiver.isAuthorized(ref.authorId)
+        const isPinned = this.#receiver.isAuthorized(ref.authorKey)
         return table.canAdmit({ ref, peerId, isPinned }, clock.nowMs)
       },
-      takeWant: () => (budgets.wantsOut.take(1, clock.nowMs) ? 0 : budgets.wantsOut.waitMs(1, clock.nowMs))
+      batchMs: link.batchMs,
+      wantWaitMs: () => budgets.wantsOut.waitMs(clock.nowMs),
+      takeWant: () => budgets.wantsOut.take(clock.nowMs),
+      brokePromise: () => book.doubt(peerId, Doubts.brokenPromise, clock.nowMs)
     }
   }
 
   #listener(): LinkListener {
     return {
       linkActive: link => {
-        this.#parts.spread.linkActive(link)
-        this.#parts.haves.all(link, 'join', this.#parts.clock)
+        const { spread, haves, acquaintances, outbox, clock } = this.#parts
+        const frames = spread.linkActive(link)
+        haves.all(link, 'join', clock)
+        outbox.sendAll(frames, clock.nowMs)
+        acquaintances.linkActive(link, clock.nowMs)
       },
+      isFeeding: link => this.#parts.spread.isFeeding(link, this.#parts.clock.nowMs),
       linkInactive: link => {
-        for (const { link: to, frame } of this.#parts.spread.linkInactive(link, this.#parts.clock.nowMs)) {
-          this.#parts.outbox.send(to, { class: SEND_CONTROL, frame }, this.#parts.clock.nowMs)
-        }
+        const { spread, haves, outbox, clock } = this.#parts
+        haves.linkInactive(link)
+        outbox.sendAll(spread.linkInactive(link), clock.nowMs)
       },
       linkGone: link => this.#parts.repair.linkDown(link.id, this.#parts.clock.nowMs)
     }

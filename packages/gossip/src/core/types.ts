@@ -6,6 +6,15 @@
  * randomness of its own, starts no timer and does no I/O: all of that is passed in. Start reading at `topic-core.ts`.
  */
 import type { Limits } from '../limits.js'
+import type { TraceEvent } from './trace.js'
+
+export type {
+  TraceDirection,
+  TracedBatch,
+  TracedIncarnation,
+  TracedLinkState,
+  TraceEvent
+} from './trace.js'
 
 /** A topic on a connection, numbered by the driver; never used twice in the life of a core. */
 export type LinkId = number
@@ -48,6 +57,9 @@ export type LinkDownReason =
   | 'closed' // the channel or the stream closed
   | 'left' // we left the topic
 
+/** Why a topic is isolated: no link at all, no active one, or no news although others have some. */
+export type IsolationReason = 'no-links' | 'no-active-links' | 'no-progress'
+
 /** Primitives that the driver injects; all synchronous. */
 export interface CryptoPort {
   /** BLAKE2b-256 over the concatenation of `parts`; 32 bytes. */
@@ -60,6 +72,12 @@ export interface CryptoPort {
   verify(signature: Uint8Array, digest: Uint8Array, author: Uint8Array): boolean
   /** Uniform in [0, 1). */
   random(): number
+}
+
+/** What one connection may send, over all topics. */
+export interface IntakePort {
+  /** May a frame of so many bytes be interpreted now? Taken, if so. */
+  take(bytes: number, nowMs: number): boolean
 }
 
 /** A budget of signature checks that several cores share. */
@@ -80,20 +98,27 @@ export interface ConnectionBinding {
   remotePublicKey: Uint8Array
 }
 
-/** One author in one incarnation: what a watermark, a window and a tree belong to. One object per entry, compared by identity. */
+/**
+ * One author in one incarnation: what a watermark, a window and a tree belong to. One object per entry, compared by
+ * identity. Thousands are kept, so it holds little: what is only shown or sent now and then is made when it is read.
+ */
 export interface AuthorRef {
-  /** 32 bytes. */
-  readonly author: Uint8Array
-  /** Lowercase hex of `author`. */
-  readonly authorId: string
-  /** 8 bytes: 48-bit start time in ms, big-endian, then 16 random bits. */
-  readonly incarnation: Uint8Array
-  /** 16 lowercase hex digits of `incarnation`. */
-  readonly incarnationId: string
-  /** Start time in the incarnation, Unix ms. */
+  /** The 32 bytes of the author, a char each: what authors are looked up by. */
+  readonly authorKey: string
+  /** Start time in the incarnation, Unix ms: its upper 48 bits. */
   readonly startMs: number
+  /** Its lower 16 bits, random. */
+  readonly salt: number
   /** Empty; or, for a durable topic, feed key (32 bytes) and writer name. */
   readonly origin: Uint8Array
+  /** 32 bytes, made anew each time. */
+  readonly author: Uint8Array
+  /** Lowercase hex of `author`, made anew each time. */
+  readonly authorId: string
+  /** 8 bytes: 48-bit start time in ms, big-endian, then 16 random bits. Made anew each time. */
+  readonly incarnation: Uint8Array
+  /** 16 lowercase hex digits of `incarnation`, made anew each time. */
+  readonly incarnationId: string
 }
 
 /** A batch as it is signed, forwarded, cached and repaired. Immutable; its bytes are copies, never views on a network frame. */
@@ -183,8 +208,17 @@ export type Verdict = 'accept' | 'ignore' | 'reject'
 
 /** What the core is told. */
 export type TopicInput =
-  /** A channel is being opened; its hello hasn't come. `outbound`: we dialled the connection. */
-  | { type: 'linkOpening'; link: LinkId; binding: ConnectionBinding; outbound: boolean }
+  /**
+   * A channel is being opened; its hello hasn't come. `outbound`: we dialled the connection. `intake`: what the connection may
+   * send; the same for all cores that have a link on it. Default: an `Intake` of this link's own.
+   */
+  | {
+      type: 'linkOpening'
+      link: LinkId
+      binding: ConnectionBinding
+      outbound: boolean
+      intake?: IntakePort
+    }
   /** The remote's hello. `bytes` may be a view. */
   | { type: 'hello'; link: LinkId; bytes: Uint8Array }
   /** A frame of kind 0.. (the Protomux message index). `bytes` may be a view on the network frame: the core copies what it keeps. */
@@ -234,6 +268,14 @@ export type TopicEffect =
   | { type: 'linkRole'; link: LinkId; role: 'active' | 'standby' }
   /** A link that was up is gone. */
   | { type: 'linkDown'; link: LinkId; reason: LinkDownReason }
+  /** A batch that waits for the link needn't be sent any more, if it wasn't written yet (`Egress.cancel`). */
+  | { type: 'unsend'; link: LinkId; batch: Batch }
+  /** A peer of this topic that we have no link with, 32 bytes: dial it, if that is possible. Nobody proved that it exists. */
+  | { type: 'hint'; peerKey: Uint8Array }
+  /** Nothing reaches us although it should: look for peers anew. */
+  | { type: 'isolated'; reason: IsolationReason }
+  /** Over with it. */
+  | { type: 'rejoined' }
   /** Deliver the messages of `batch` whose index is in `accepted` (all if null). `link` null: our own (emitSelf is the driver's matter). */
   | { type: 'deliver'; batch: Batch; hops: number; accepted: readonly number[] | null; link: LinkId | null }
   /** A publish was signed and handed to `links` links. */
@@ -304,33 +346,12 @@ export interface TopicCoreOptions {
   onFull?: OnFull
   /** Signature checks per second over all topics of a process; default: a `VerifyBudget` of this core's own. */
   verifies?: VerifyPort
-  /** Typed events for people who look: pushes, duplicates, repairs, drops. Never decides anything. */
+  /**
+   * Typed events for people who look: pushes, duplicates, repairs, drops. Never decides anything. Called in the middle of
+   * a step: it must not throw, nor call the core.
+   */
   trace?: (event: TraceEvent) => void
 }
-
-/** What a tracer sees; the simulator writes its trace from these. */
-export type TraceEvent =
-  | {
-      type: 'push'
-      link: LinkId
-      author: string
-      incarnation: string
-      seq0: number
-      count: number
-      repair: boolean
-    }
-  | {
-      type: 'receive'
-      link: LinkId
-      author: string
-      incarnation: string
-      seq0: number
-      count: number
-      hops: number
-    }
-  | { type: 'drop'; link: LinkId | null; reason: DropReason }
-  | { type: 'want'; link: LinkId; author: string; incarnation: string; from: number; count: number }
-  | { type: 'link'; link: LinkId; state: string }
 
 /** Why a message of an author is late, per incarnation: what `topic.explain()` shows. */
 export interface IncarnationState {
@@ -340,8 +361,12 @@ export interface IncarnationState {
   parent: LinkId | null
   /** Highest seq below which nothing is missing; -1: nothing yet. */
   watermark: number
-  /** Highest seq accepted. */
+  /** Highest seq accepted; -1: none. */
   top: number
+  /** Links to which its batches are pushed. */
+  children: readonly LinkId[]
+  /** Link that last told how much it has of this incarnation, and when; null: none did. The link may be gone by now. */
+  lastHave: { link: LinkId; atMs: number } | null
   /** Missing ranges, both ends included. */
   gaps: readonly { from: number; to: number; askedOf: LinkId | null; nextAtMs: number }[]
 }

@@ -1,12 +1,14 @@
 /**
- * A connection as one Gossip uses it: its peer, the links of all topics on it, and the one queue that they share.
+ * A connection as one Gossip uses it: its peer, the links of all topics on it, and what they share: one queue to write, one
+ * budget of what is read.
  *
  * What was queued in a tick is written in one piece at its end, as far as the transport takes it; the rest waits for
  * 'drain'. All decisions on order and bounds are the egress queue's; here they are applied, and its signals go back to
  * the topics. A large queue is written at once, so that a burst isn't held back until the end of the tick.
  */
 import { Egress } from '../core/egress.js'
-import type { LinkId, OutFrame, SendClass } from '../core/types.js'
+import { Intake } from '../core/intake.js'
+import type { Batch, LinkId, OutFrame, SendClass } from '../core/types.js'
 import type { Connection } from './connection.js'
 import type { GossipContext } from './context.js'
 import type { ConnectedPeer, PeerConnection, PeerLink } from './peer.js'
@@ -27,14 +29,14 @@ export interface AttachedChannel {
   drop(): void
 }
 
-/** A queue over this is written at once: what one write takes anyway. */
-const WRITE_AT_BYTES = 64 * 1024
 /** Another protocol holds the cork: how soon to look again. */
 const CORKED_RETRY_MS = 5
 
 /** See the head of this file. */
 export class Attachment implements TickJob, PeerConnection {
   readonly connection: Connection
+  /** What the other end may send, over all topics. */
+  readonly intake: Intake
   /** The channels of all topics; closed with the connection. */
   readonly channels = new Set<AttachedChannel>()
   #peer: ConnectedPeer
@@ -44,6 +46,7 @@ export class Attachment implements TickJob, PeerConnection {
   readonly #ondetach: (attachment: Attachment) => void
   #closing: Promise<void> | null = null
   #isDetached = false
+  #hasHello = false
   #corkedBytes = 0
   #retry: ReturnType<typeof setTimeout> | undefined
   #drainWaiters: (() => void)[] = []
@@ -57,6 +60,7 @@ export class Attachment implements TickJob, PeerConnection {
     this.#peer = peer
     this.#context = shared.context
     this.#ondetach = shared.ondetach
+    this.intake = new Intake(shared.context.limits)
     this.#egress = new Egress(shared.context.limits)
     connection.onClose(() => this.detach())
   }
@@ -75,13 +79,24 @@ export class Attachment implements TickJob, PeerConnection {
     return this.#egress.queuedBytes()
   }
 
+  /** Bytes that wait for one link. */
+  queuedBytesOf(id: LinkId): number {
+    return this.#egress.queuedBytes(id)
+  }
+
   /** The connection closed, or nothing is done on it any more. */
   get isDetached(): boolean {
     return this.#isDetached
   }
 
-  /** Gives `link` a queue. */
+  /** Has the other end said hello, on any topic? It may have been a wrong one. */
+  get hasHello(): boolean {
+    return this.#hasHello
+  }
+
+  /** Gives `link` a queue: the other end said hello. */
   addLink(id: LinkId, link: AttachedLink): void {
+    this.#hasHello = true
     this.#links.set(id, link)
     this.#egress.openLink(id)
   }
@@ -98,9 +113,15 @@ export class Attachment implements TickJob, PeerConnection {
     this.#context.scheduler.connectionSoon(this)
   }
 
+  /** The other end has this batch: if it waits, it needn't be written. */
+  cancel(id: LinkId, batch: Batch): void {
+    this.#egress.cancel(id, batch)
+  }
+
   /** After `push`: tells the topics of what became of their queues; writes if a lot is waiting. */
   settle(): void {
-    if (this.#egress.queuedBytes() >= WRITE_AT_BYTES && this.connection.mux.corked === 0) this.flush()
+    const isLong = this.#egress.queuedBytes() >= this.#context.limits.blockedBytes
+    if (isLong && this.connection.mux.corked === 0) this.flush()
     else this.#signal()
   }
 
@@ -171,9 +192,10 @@ export class Attachment implements TickJob, PeerConnection {
   }
 
   #write(): void {
-    const frames = this.#egress.take()
+    const frames = this.#egress.take(this.#context.clock.nowMs())
     if (frames.length === 0) return
     const { counters } = this.peer
+    const { stats } = this.#context
     const isCorked = this.connection.mux.corked > 0
     this.connection.cork()
     try {
@@ -181,6 +203,8 @@ export class Attachment implements TickJob, PeerConnection {
         this.#links.get(link)?.write(kind, bytes)
         counters.framesOut++
         counters.bytesOut += bytes.byteLength
+        stats.framesOut++
+        stats.bytesOut += bytes.byteLength
         if (isCorked) this.#corkedBytes += bytes.byteLength
       }
     } finally {

@@ -8,6 +8,7 @@ import type { Logger, Peer } from '../types.js'
 import type { Clock } from './clock.js'
 import type { Scheduler } from './scheduler.js'
 import type { Stats } from './stats.js'
+import type { Tracing } from './tracing.js'
 
 /** See the head of this file. */
 export interface GossipContext {
@@ -21,6 +22,8 @@ export interface GossipContext {
   readonly scheduler: Scheduler
   readonly stats: Stats
   readonly logger: Logger
+  /** Null: nobody looks. */
+  readonly tracing: Tracing | null
   /** Links are numbered over all topics, because those of one connection share its queues. */
   nextLink(): LinkId
 }

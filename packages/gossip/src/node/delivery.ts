@@ -1,7 +1,7 @@
 /**
  * From batches to messages: each payload is decoded once, and only if somebody wants to see it.
  */
-import type { Batch } from '../core/types.js'
+import type { AuthorRef, Batch } from '../core/types.js'
 import type { Encoding, Message, Peer } from '../types.js'
 import { errorOf } from './guard.js'
 import { keyId } from './key-text.js'
@@ -18,8 +18,7 @@ export interface Opened<T> {
   readonly bytes: number
 }
 
-/** Author ids are kept for the authors that spoke last: making one costs more than all else here. */
-const MAX_IDS = 1024
+type Names = Pick<Message, 'id' | 'incarnation'>
 
 /** Makes the messages of one topic. */
 export class MessageMaker<T> {
@@ -28,7 +27,8 @@ export class MessageMaker<T> {
   readonly #onundecodable: (error: Error, from: Peer | null) => void
   /** Batches that were opened for a rule and aren't delivered yet. */
   readonly #opened = new WeakMap<Batch, readonly (Opened<T> | null)[]>()
-  readonly #ids = new Map<string, string>()
+  /** How people see an incarnation: making that costs more than all else here. */
+  readonly #names = new WeakMap<AuthorRef, Names>()
 
   constructor(
     topic: string,
@@ -72,12 +72,13 @@ export class MessageMaker<T> {
       this.#onundecodable(errorOf(fault), from)
       return null
     }
+    const { id, incarnation } = this.#namesOf(batch.ref)
     const message: Message<T> = {
       topic: this.#topic,
-      // A copy: whoever writes into it must not change what we forward.
-      author: new Uint8Array(batch.ref.author),
-      id: this.#idOf(batch),
-      incarnation: batch.ref.incarnationId,
+      // Made anew for each: whoever writes into it changes nothing of ours.
+      author: batch.ref.author,
+      id,
+      incarnation,
       seq: batch.seq0 + index,
       data,
       createdAt: batch.createdMs,
@@ -87,12 +88,11 @@ export class MessageMaker<T> {
     return { message, bytes: payload.byteLength }
   }
 
-  #idOf({ ref }: Batch): string {
-    const known = this.#ids.get(ref.authorId)
+  #namesOf(ref: AuthorRef): Names {
+    const known = this.#names.get(ref)
     if (known !== undefined) return known
-    const id = keyId(ref.author)
-    if (this.#ids.size >= MAX_IDS) this.#ids.clear()
-    this.#ids.set(ref.authorId, id)
-    return id
+    const names = { id: keyId(ref.author), incarnation: ref.incarnationId }
+    this.#names.set(ref, names)
+    return names
   }
 }

@@ -9,27 +9,45 @@ import { publicTopicKey, swarmTopicOf } from '../core/keys.js'
 import type { ConnectionBinding } from '../core/types.js'
 import { VerifyBudget } from '../core/verify-budget.js'
 import { GossipError, typeError } from '../errors.js'
-import type { DuplexLike, GossipOptions, KeyPair, Peer, TopicOptions } from '../types.js'
+import type { DuplexLike, GossipGauges, GossipOptions, KeyPair, Peer, TopicOptions } from '../types.js'
 import { Attachment } from './attachment.js'
 import { Clock } from './clock.js'
 import { type Connection, connectionOf } from './connection.js'
 import { closedError, type GossipContext } from './context.js'
+import { Handshakes } from './handshakes.js'
 import { keyId } from './key-text.js'
-import { mergeLimits } from './options.js'
+import { noiseStreamOf } from './noise.js'
+import { checkTrace, mergeLimits } from './options.js'
 import { ConnectedPeer } from './peer.js'
+import { isMux } from './protomux.js'
 import { Scheduler } from './scheduler.js'
 import { createKeyPair, cryptoFor } from './sodium.js'
 import { countedCrypto, Stats } from './stats.js'
 import { Topic } from './topic.js'
 import type { TopicDriver } from './topic-driver.js'
+import { Tracing } from './tracing.js'
 
 interface JoinedTopic {
   topic: Topic
   driver: TopicDriver
 }
 
+/**
+ * Is an attached stream in use: did the other end say hello, on any topic, or is another protocol open there? For networks
+ * of our own; not exported by the package.
+ */
+export let isInUse: (gossip: Gossip, stream: DuplexLike) => boolean
+
 /** See the head of this file. */
 export class Gossip {
+  static {
+    isInUse = (gossip, stream) => {
+      const connection = connectionOf(stream)
+      if (gossip.#attachments.get(connection)?.hasHello === true) return true
+      return [...connection.mux].some(({ opened }) => opened)
+    }
+  }
+
   /** Author key, 32 bytes: what signs our messages. */
   readonly publicKey: Uint8Array
   /** `publicKey` as z-base-32. */
@@ -40,6 +58,7 @@ export class Gossip {
   /** Noise key of plain streams that are wrapped here; one per Gossip, so that two of them show one peer. */
   #noiseKeyPair: KeyPair | undefined
   readonly #attachments = new Map<Connection, Attachment>()
+  readonly #handshakes: Handshakes
   /** Those whose handshake is done. */
   readonly #bindings = new Map<Attachment, ConnectionBinding>()
   readonly #peers = new Set<ConnectedPeer>()
@@ -53,21 +72,26 @@ export class Gossip {
   /** @throws {TypeError} `ERR_GOSSIP_BAD_KEY`, `ERR_GOSSIP_BAD_OPTION`; {RangeError} `ERR_GOSSIP_BAD_OPTION`. */
   constructor(options: GossipOptions = {}) {
     const keyPair = options.keyPair ?? createKeyPair()
-    this.stats = new Stats()
+    this.stats = new Stats(() => this.#gauges())
     const crypto = countedCrypto(cryptoFor(keyPair), this.stats)
     this.publicKey = new Uint8Array(keyPair.publicKey)
     this.id = keyId(keyPair.publicKey)
     let links = 0
     const limits = mergeLimits(options.limits)
+    this.#handshakes = new Handshakes(limits)
+    const trace = checkTrace(options.trace)
+    const clock = new Clock()
+    const scheduler = new Scheduler()
     this.#context = {
       limits,
       crypto,
       verifies: new VerifyBudget(limits),
       author: this.publicKey,
-      clock: new Clock(),
-      scheduler: new Scheduler(),
+      clock,
+      scheduler,
       stats: this.stats,
       logger: options.logger ?? {},
+      tracing: trace === undefined ? null : new Tracing(trace, { clock, scheduler }),
       nextLink: () => ++links
     }
   }
@@ -99,7 +123,8 @@ export class Gossip {
    * Speaks on a connection from now on, for all topics, joined before or later.
    *
    * @param stream - A Noise stream (a hyperswarm connection is one), a Protomux, or a plain Duplex. The same stream
-   *   again returns the same peer.
+   *   again returns the same peer. A plain Duplex whose remote doesn't shake hands within `limits.helloDeadlineMs` is
+   *   destroyed; a Noise stream is then let go of.
    * @param options - `initiator` is needed for a plain Duplex, and on one end true, on the other false.
    * @returns The remote process; the same object for two connections to one process.
    * @throws {TypeError} `ERR_GOSSIP_BAD_STREAM`; {GossipError} `ERR_GOSSIP_CLOSED`, `ERR_GOSSIP_FULL`.
@@ -116,13 +141,13 @@ export class Gossip {
     const known = this.#attachments.get(connection)
     if (known !== undefined) return known.peer
     const { maxConnections } = this.#context.limits
-    if (this.#attachments.size >= maxConnections) {
+    if (this.#attachments.size >= maxConnections && !this.#handshakes.makeRoom()) {
       throw new GossipError(
         'ERR_GOSSIP_FULL',
         `${this.#attachments.size} connections are attached, limit is ${maxConnections} (maxConnections)`
       )
     }
-    return this.#attach(connection)
+    return this.#attach(connection, noiseStreamOf(stream) === null && !isMux(stream))
   }
 
   /**
@@ -161,6 +186,25 @@ export class Gossip {
   /** The same as `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #gauges(): GossipGauges {
+    const gauges: GossipGauges = {
+      topics: this.#topics.size,
+      peers: this.#peers.size,
+      connections: this.#attachments.size,
+      activeLinks: 0,
+      standbyLinks: 0,
+      authors: 0,
+      cacheBytes: 0,
+      queuedBytes: 0
+    }
+    for (const { driver } of this.#topics.values()) {
+      const held = driver.gauges
+      for (const key of Object.keys(held) as (keyof typeof held)[]) gauges[key] += held[key]
+    }
+    for (const attachment of this.#attachments.values()) gauges.queuedBytes += attachment.queuedBytes
+    return gauges
   }
 
   async #close(): Promise<void> {
@@ -215,7 +259,7 @@ export class Gossip {
     }, ignore)
   }
 
-  #attach(connection: Connection): Peer {
+  #attach(connection: Connection, isOurs: boolean): Peer {
     const { binding } = connection
     const known = binding === null ? undefined : this.#peersByKey.get(keyOf(binding))
     const peer = known ?? new ConnectedPeer()
@@ -228,12 +272,16 @@ export class Gossip {
     this.#attachments.set(connection, attachment)
     this.stats.connectionsOpened++
     if (binding !== null) this.#onbinding(attachment, binding)
-    // If it never opens, it closes, which is heard of elsewhere.
-    else connection.opened().then(late => this.#onbinding(attachment, late), ignore)
+    else {
+      this.#handshakes.add(attachment, isOurs)
+      // If it never opens, it closes, which is heard of elsewhere.
+      connection.opened().then(late => this.#onbinding(attachment, late), ignore)
+    }
     return peer
   }
 
   #onbinding(attachment: Attachment, binding: ConnectionBinding): void {
+    this.#handshakes.remove(attachment)
     if (attachment.isDetached) return
     const { peer } = attachment
     const known = this.#peersByKey.get(keyOf(binding))
@@ -251,6 +299,7 @@ export class Gossip {
   #ondetach(attachment: Attachment): void {
     const { peer, connection } = attachment
     this.stats.connectionsClosed++
+    this.#handshakes.remove(attachment)
     this.#attachments.delete(connection)
     const binding = this.#bindings.get(attachment)
     this.#bindings.delete(attachment)

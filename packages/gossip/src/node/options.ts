@@ -4,7 +4,7 @@
 import type { TopicCoreOptions } from '../core/types.js'
 import { rangeError, typeError } from '../errors.js'
 import { LIMITS, type Limits } from '../limits.js'
-import type { TopicOptions } from '../types.js'
+import type { GossipOptions, TopicOptions } from '../types.js'
 
 const CODE = 'ERR_GOSSIP_BAD_OPTION'
 const MAX_BATCH_MS = 50
@@ -20,6 +20,12 @@ export function mergeLimits(limits: Partial<Limits> = {}): Limits {
     }
   }
   return { ...LIMITS, ...limits }
+}
+
+/** Checks the option `trace`. */
+export function checkTrace(trace: GossipOptions['trace']): GossipOptions['trace'] {
+  if (trace === undefined || typeof trace === 'function') return trace
+  throw typeError(CODE, 'trace must be a function')
 }
 
 /** Options of `join()` that are the core's matter alone. */

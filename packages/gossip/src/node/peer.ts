@@ -5,7 +5,8 @@
  * a moment. The key of a stream that is still shaking hands isn't known yet. If it turns out to belong to a known peer,
  * the newer object becomes another name of the older one, which is the one that everybody else sees.
  */
-import type { Peer, PeerStats } from '../types.js'
+import type { Peer, PeerJson, PeerLinkState, PeerStats } from '../types.js'
+import { keyId } from './key-text.js'
 import { PeerCounters } from './stats.js'
 
 /** A topic on a connection of the peer. */
@@ -14,8 +15,8 @@ export interface PeerLink {
   readonly topic: string
   readonly isUp: boolean
   readonly role: 'active' | 'standby'
-  /** Smoothed round trip in ms; 0 if unknown. */
-  readonly rttMs: number
+  /** How it is now. */
+  look(): PeerLinkState
 }
 
 /** A connection of the peer. */
@@ -50,11 +51,20 @@ export class ConnectedPeer implements Peer {
     this.#remotePublicKey = new Uint8Array(key)
   }
 
+  /** The same as z-base-32. */
+  get id(): string {
+    const { remotePublicKey } = this
+    return remotePublicKey.byteLength === 0 ? '' : keyId(remotePublicKey)
+  }
+
   /** Longest smoothed round trip of its links in ms; 0 until one is known. */
   get rtt(): number {
-    let rtt = 0
-    for (const link of this.#upLinks()) rtt = Math.max(rtt, link.rttMs)
-    return rtt
+    return this.links.reduce((longest, { rtt }) => Math.max(longest, rtt), 0)
+  }
+
+  /** Its links, one per shared topic and connection, as of now. */
+  get links(): PeerLinkState[] {
+    return [...this.#upLinks()].map(link => link.look())
   }
 
   /** Names of the topics shared with it, as of now. */
@@ -66,10 +76,8 @@ export class ConnectedPeer implements Peer {
 
   /** Counters over all its connections. */
   get stats(): PeerStats {
-    const { counters } = this
-    counters.queuedBytes = 0
-    for (const connection of this.connections) counters.queuedBytes += connection.queuedBytes
-    return counters
+    this.#refresh()
+    return this.counters
   }
 
   /** The counters, for those who count. */
@@ -96,11 +104,27 @@ export class ConnectedPeer implements Peer {
     await Promise.all([...this.connections].map(connection => connection.close()))
   }
 
+  /** A copy as plain data. */
+  toJSON(): PeerJson {
+    this.#refresh()
+    const { id, rtt, links } = this
+    return { id, rtt, topics: [...this.topics].sort(), links, stats: this.counters.toJSON() }
+  }
+
   /** Makes this another name of `other`, which takes over its connections. */
   become(other: ConnectedPeer): void {
     for (const connection of this.#connections) other.#connections.add(connection)
     this.#connections.clear()
     this.#other = other
+  }
+
+  // Those of the counters that are looked up, not counted.
+  #refresh(): void {
+    const { counters } = this
+    counters.queuedBytes = 0
+    for (const connection of this.connections) counters.queuedBytes += connection.queuedBytes
+    const scores = this.links.map(({ score }) => score)
+    counters.score = scores.length === 0 ? 0 : Math.max(...scores)
   }
 
   *#upLinks(): Iterable<PeerLink> {

@@ -1,50 +1,30 @@
 /**
- * Counters of a Gossip, readable as an object, as JSON and by Prometheus.
+ * Counters of a Gossip and of its peers, readable as objects, as JSON and by Prometheus.
+ *
+ * Counters rise where the thing happens; gauges are computed when they are read, and cost nothing before.
  */
 import type { CryptoPort } from '../core/types.js'
-import type { GossipStats, PeerStats } from '../types.js'
+import type { GossipCounters, GossipGauges, GossipStats, PeerStats } from '../types.js'
+import { COUNTERS, type PrometheusClient, registerMetrics } from './prometheus.js'
 
-/** What we use of prom-client; pass the module itself. */
-export interface PrometheusClient {
-  /** `collect` is called at each scrape, with the new gauge as `this`; `name` is one that Prometheus accepts. */
-  Gauge: new (options: {
-    name: string
-    help: string
-    labelNames?: string[]
-    collect(this: PrometheusGauge): void
-  }) => unknown
+const COUNTER_NAMES = Object.keys(COUNTERS) as (keyof GossipCounters)[]
+const NOTHING: GossipGauges = {
+  topics: 0,
+  peers: 0,
+  connections: 0,
+  activeLinks: 0,
+  standbyLinks: 0,
+  authors: 0,
+  cacheBytes: 0,
+  queuedBytes: 0
 }
-
-/** A gauge of prom-client. */
-export interface PrometheusGauge {
-  /** Replaces the value; with labels, that of this combination of them. */
-  set(value: number): void
-  set(labels: Record<string, string>, value: number): void
-}
-
-const HELP = {
-  published: 'Messages signed and handed to the links',
-  delivered: 'Messages delivered to this process',
-  forwarded: 'Messages forwarded, counted once per link',
-  duplicates: 'Batches that were known already',
-  signed: 'Signatures made',
-  verified: 'Signatures checked',
-  repaired: 'Messages sent because a peer had missed them',
-  unsent: 'Own messages dropped because too many waited',
-  connectionsOpened: 'Connections attached',
-  connectionsClosed: 'Attached connections that closed',
-  linksOpened: 'Links that were proven and admitted',
-  linksClosed: 'Such links that went away',
-  badProofs: 'Peers that could not prove that they know a topic'
-} as const satisfies Record<Exclude<keyof GossipStats, 'drops'>, string>
-
-type Counter = keyof typeof HELP
-const COUNTERS = Object.keys(HELP) as Counter[]
 
 /**
- * Counters of one Gossip; all only rise. What each of them counts is said at `GossipStats`: `published`, `delivered`,
- * `forwarded`, `duplicates`, `signed`, `verified`, `repaired`, `unsent`, `connectionsOpened`, `connectionsClosed`,
- * `linksOpened`, `linksClosed`, `badProofs`.
+ * Counters and gauges of one Gossip. What each of them means is said at `GossipCounters` and `GossipGauges`. Counters:
+ * `published`, `delivered`, `forwarded`, `duplicates`, `signed`, `verified`, `repaired`, `missed`, `lagged`, `unsent`,
+ * `equivocations`, `framesIn`, `framesOut`, `bytesIn`, `bytesOut`, `connectionsOpened`, `connectionsClosed`, `linksOpened`,
+ * `linksClosed`, `badProofs`. Gauges: `topics`, `peers`, `connections`, `activeLinks`, `standbyLinks`, `authors`,
+ * `cacheBytes`, `queuedBytes`.
  */
 export class Stats implements GossipStats {
   published = 0
@@ -54,7 +34,14 @@ export class Stats implements GossipStats {
   signed = 0
   verified = 0
   repaired = 0
+  missed = 0
+  lagged = 0
   unsent = 0
+  equivocations = 0
+  framesIn = 0
+  framesOut = 0
+  bytesIn = 0
+  bytesOut = 0
   connectionsOpened = 0
   connectionsClosed = 0
   linksOpened = 0
@@ -62,6 +49,44 @@ export class Stats implements GossipStats {
   badProofs = 0
   /** Input that wasn't delivered, by reason. */
   readonly drops: Record<string, number> = {}
+  readonly #gauges: () => GossipGauges
+
+  /** @internal @param gauges - Looks at what is held now. */
+  constructor(gauges: () => GossipGauges = () => NOTHING) {
+    this.#gauges = gauges
+  }
+
+  get topics(): number {
+    return this.#gauges().topics
+  }
+
+  get peers(): number {
+    return this.#gauges().peers
+  }
+
+  get connections(): number {
+    return this.#gauges().connections
+  }
+
+  get activeLinks(): number {
+    return this.#gauges().activeLinks
+  }
+
+  get standbyLinks(): number {
+    return this.#gauges().standbyLinks
+  }
+
+  get authors(): number {
+    return this.#gauges().authors
+  }
+
+  get cacheBytes(): number {
+    return this.#gauges().cacheBytes
+  }
+
+  get queuedBytes(): number {
+    return this.#gauges().queuedBytes
+  }
 
   /** Counts input that wasn't delivered. Reasons are our own words, so there are few. */
   drop(reason: string): void {
@@ -69,37 +94,20 @@ export class Stats implements GossipStats {
     if (reason === 'duplicate') this.duplicates++
   }
 
-  /** A copy as plain data. */
+  /** A copy as plain data, always with the same keys in the same order. */
   toJSON(): GossipStats {
-    const copy = { drops: { ...this.drops } } as GossipStats
-    for (const counter of COUNTERS) copy[counter] = this[counter]
-    return copy
+    const counters = Object.fromEntries(COUNTER_NAMES.map(name => [name, this[name]]))
+    return { ...(counters as unknown as GossipCounters), ...this.#gauges(), drops: sorted(this.drops) }
   }
 
   /**
-   * Registers one gauge per counter, `hearsay_gossip_<counter>`, in the default registry of prom-client.
+   * Registers counters `hearsay_gossip_<counter>_total`, drops as `hearsay_gossip_drops_total{reason}`, gauges
+   * `hearsay_gossip_<gauge>`, and `hearsay_gossip_links{role}` in the default registry of prom-client. Once per registry.
    *
    * @param client - The module `prom-client`.
    */
   registerPrometheusMetrics(client: PrometheusClient): void {
-    const stats = this
-    for (const counter of COUNTERS) {
-      new client.Gauge({
-        name: `hearsay_gossip_${counter.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)}`,
-        help: HELP[counter],
-        collect() {
-          this.set(stats[counter])
-        }
-      })
-    }
-    new client.Gauge({
-      name: 'hearsay_gossip_drops',
-      help: 'Input that was not delivered, by reason',
-      labelNames: ['reason'],
-      collect() {
-        for (const [reason, count] of Object.entries(stats.drops)) this.set({ reason }, count)
-      }
-    })
+    registerMetrics(client, this)
   }
 }
 
@@ -112,6 +120,7 @@ export class PeerCounters implements PeerStats {
   delivered = 0
   duplicates = 0
   queuedBytes = 0
+  score = 0
   readonly drops: Record<string, number> = {}
 
   /** Counts input of this peer that wasn't delivered. */
@@ -119,10 +128,20 @@ export class PeerCounters implements PeerStats {
     countDrop(this.drops, reason)
     if (reason === 'duplicate') this.duplicates++
   }
+
+  /** A copy as plain data. */
+  toJSON(): PeerStats {
+    return { ...this, drops: sorted(this.drops) }
+  }
 }
 
 function countDrop(drops: Record<string, number>, reason: string): void {
   drops[reason] = (drops[reason] ?? 0) + 1
+}
+
+// Their order is that of the first drops, which differs from run to run.
+function sorted(drops: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(drops).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** `crypto`, counting signatures. */

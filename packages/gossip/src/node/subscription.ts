@@ -69,6 +69,10 @@ export class MessageQueue<T> implements Subscription<T> {
     return this.#state === 'ended' ? 0 : this.#buffer.pending
   }
 
+  get late(): number {
+    return this.#buffer.late
+  }
+
   get lags(): readonly LagRange[] {
     return this.#buffer.lags
   }
@@ -113,6 +117,11 @@ export class MessageQueue<T> implements Subscription<T> {
 
   [Symbol.asyncIterator](): this {
     return this
+  }
+
+  /** The same as `return()`. */
+  async close(): Promise<void> {
+    this.end()
   }
 
   /** The same as `return()`, for `await using`. */

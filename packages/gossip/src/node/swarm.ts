@@ -8,7 +8,8 @@
  * Invariants
  * 1. Every connection of the swarm is attached in the same tick in which it appears, so that it has an `error` listener.
  * 2. Until `destroy()` resolves, what was handed over is on its way; afterwards nothing is delivered.
- * 3. Only a swarm of our own refuses peers: on an application's a peer may be there for other reasons.
+ * 3. Only on a swarm of our own peers are refused, dialled by a hint, or closed because they say nothing: on an
+ *    application's a peer may be there, or be wanted, for other reasons.
  */
 import b4a from 'b4a'
 import { EventEmitter } from 'eventemitter3'
@@ -22,8 +23,10 @@ import {
   type PeerInfoLike
 } from '../network.js'
 import type {
+  AbortSignalLike,
   AuthorState,
   DuplexLike,
+  Key,
   KeyPair,
   Logger,
   Peer,
@@ -32,12 +35,16 @@ import type {
   Subscription,
   SubscriptionOptions,
   TopicEvents,
-  TopicOptions
+  TopicOptions,
+  TopicTraceEvent
 } from '../types.js'
-import { Gossip } from './gossip.js'
+import { abortable } from './abortable.js'
+import { Gossip, isInUse } from './gossip.js'
+import { Hints } from './hints.js'
 import { closeNetwork, createNetwork, flushNetwork, isDht, isNetwork } from './hyperswarm.js'
 import { lookAgain } from './look-again.js'
 import { Refused } from './refused.js'
+import { SilentConnections } from './silent.js'
 import type { Topic } from './topic.js'
 import { type WaitOptions, waitForPeers } from './wait-for-peers.js'
 import { within } from './within.js'
@@ -54,6 +61,8 @@ export interface SwarmOptions<T = unknown> extends TopicOptions<T>, NetworkOptio
   limits?: Partial<Limits>
   /** Told of warnings ('warn') and of links that come and go ('debug'). Default: nobody. */
   logger?: Logger
+  /** Sees what happens, event by event; see `GossipOptions.trace`. */
+  trace?(event: TopicTraceEvent): void
 }
 
 const FORWARDED = [
@@ -62,6 +71,9 @@ const FORWARDED = [
   'disconnected',
   'peer-add',
   'peer-remove',
+  'isolated',
+  'rejoined',
+  'hint',
   'lag',
   'gap',
   'equivocation',
@@ -85,7 +97,8 @@ export class Swarm<T = unknown> extends EventEmitter<TopicEvents<T>> {
   readonly network: NetworkLike
   readonly #owned: boolean
   readonly #closeMs: number
-  readonly #refused: Refused | null
+  /** What is done on a Hyperswarm of our own only. */
+  readonly #own: { refused: Refused; hints: Hints; silent: SilentConnections } | null
   readonly #discovery: DiscoveryLike
   readonly #infos = new WeakMap<DuplexLike, PeerInfoLike>()
   #leaving: Promise<void> | null = null
@@ -104,13 +117,14 @@ export class Swarm<T = unknown> extends EventEmitter<TopicEvents<T>> {
   constructor(topic: string | Uint8Array, options: SwarmOptions<T> = {}) {
     super()
     checkOptions(options)
-    const { keyPair, bootstrap, dht, swarm, lan: _, limits, logger, ...topicOptions } = options
+    const { keyPair, bootstrap, dht, swarm, lan: _, limits, logger, trace, ...topicOptions } = options
     const all = { ...LIMITS, closeDeadlineMs: CLOSE_MS, ...limits }
     this.#closeMs = all.closeDeadlineMs
     this.gossip = new Gossip({
       limits: all,
       ...(keyPair && { keyPair }),
-      ...(logger && { logger })
+      ...(logger && { logger }),
+      ...(trace && { trace })
     })
     try {
       this.topic = this.gossip.join<T>(topic, topicOptions as TopicOptions<T>)
@@ -122,7 +136,13 @@ export class Swarm<T = unknown> extends EventEmitter<TopicEvents<T>> {
     this.#owned = swarm === undefined
     this.network =
       swarm ?? createNetwork({ limits: all, ...(bootstrap && { bootstrap }), ...(dht && { dht }) })
-    this.#refused = this.#owned ? new Refused(all.maxRememberedPeers, all.proofBackoffMs) : null
+    this.#own = this.#owned
+      ? {
+          refused: new Refused(all.maxRememberedPeers, all.proofBackoffMs),
+          hints: new Hints(this.network),
+          silent: new SilentConnections(all)
+        }
+      : null
     for (const stream of this.network.connections) this.#attach(stream)
     this.network.on('connection', this.#onConnection)
     this.#discovery = this.network.join(this.topic.discoveryKey)
@@ -159,8 +179,8 @@ export class Swarm<T = unknown> extends EventEmitter<TopicEvents<T>> {
     return this.topic.peers()
   }
 
-  /** Why a message of this author is late. */
-  explain(author: Uint8Array): AuthorState {
+  /** Why a message of this author is late: see `Topic.explain()`. */
+  explain(author: Key): AuthorState {
     return this.topic.explain(author)
   }
 
@@ -179,16 +199,24 @@ export class Swarm<T = unknown> extends EventEmitter<TopicEvents<T>> {
     return this.topic.messages(options)
   }
 
-  /** Resolves when the topic was announced, or couldn't be. It says nothing about peers: see `connected()`. */
-  async ready(): Promise<void> {
-    await this.#discovery.flushed()
+  /**
+   * Resolves when the topic was announced, or couldn't be. It says nothing about peers: see `connected()`.
+   *
+   * @throws The reason of `options.signal`, which ends the wait.
+   */
+  async ready(options: { signal?: AbortSignalLike } = {}): Promise<void> {
+    await abortable(this.#discovery.flushed(), options.signal)
     this.#opened = true
   }
 
-  /** Resolves when the topic is announced and every lookup and dial that was begun has ended. */
-  async flushed(): Promise<void> {
-    await this.ready()
-    await this.network.flush()
+  /**
+   * Resolves when the topic is announced and every lookup and dial that was begun has ended.
+   *
+   * @throws The reason of `options.signal`, which ends the wait.
+   */
+  async flushed(options: { signal?: AbortSignalLike } = {}): Promise<void> {
+    await this.ready(options)
+    await abortable(this.network.flush(), options.signal)
   }
 
   /**
@@ -262,7 +290,7 @@ export class Swarm<T = unknown> extends EventEmitter<TopicEvents<T>> {
     await within(this.leave(), this.#closeMs)
     await this.gossip.close()
     this.network.off('connection', this.#onConnection)
-    this.#refused?.clear()
+    for (const each of [this.#own?.refused, this.#own?.hints, this.#own?.silent]) each?.clear()
     if (this.#owned) await closeNetwork(this.network, Math.max(deadline - Date.now(), 0))
     this.#closed = true
   }
@@ -284,6 +312,7 @@ export class Swarm<T = unknown> extends EventEmitter<TopicEvents<T>> {
     try {
       this.gossip.attach(stream)
       if (info !== undefined) this.#infos.set(stream, info)
+      this.#own?.silent.add(stream, () => isInUse(this.gossip, stream))
     } catch (error) {
       // Full, or a stream that somebody else has claimed. Ours is of no use then; the application's may be.
       stream.on('error', () => {})
@@ -294,18 +323,28 @@ export class Swarm<T = unknown> extends EventEmitter<TopicEvents<T>> {
 
   #forward(event: keyof TopicEvents<T>, args: unknown[]): void {
     if (event === 'warning') this.#onWarning(args[0] as GossipError & { peer?: Peer | null })
+    if (event === 'hint') this.#own?.hints.dial(args[0] as Uint8Array)
+    if (event === 'isolated') this.#lookNow()
+    if (event === 'rejoined') this.#stopLooking()
     ;(this.emit as (event: string, ...args: unknown[]) => boolean).call(this, event, ...args)
+  }
+
+  // At once, and some more times: who lost us looks for us, too.
+  #lookNow(): void {
+    this.#stopLooking()
+    this.#discovery.refresh().catch(() => {}) // left meanwhile, or suspended
+    this.#stopLooking = lookAgain(this.#discovery)
   }
 
   /** A wrong proof: on a network of our own nobody else needs this peer, so it stays out for a while. */
   #onWarning(error: GossipError & { peer?: Peer | null }): void {
     const { code, peer = null } = error
-    if (this.#refused === null || code !== 'WARN_GOSSIP_BAD_PROOF' || peer === null) return
+    if (this.#own === null || code !== 'WARN_GOSSIP_BAD_PROOF' || peer === null) return
     if (peer.topics.size > 0) return // another topic of this gossip is shared
     for (const stream of this.network.connections) {
       const info = this.#infos.get(stream)
       if (info === undefined || !b4a.equals(info.publicKey, peer.remotePublicKey)) continue
-      this.#refused.refuse(info)
+      this.#own.refused.refuse(info)
       stream.destroy?.()
     }
   }

@@ -6,8 +6,10 @@
  * its attempts to open are answered by the muxer alone. After the back-off the channel is opened again.
  */
 import { FrameKind } from '../core/frames.js'
+import type { LinkState } from '../core/inspect.js'
 import { channelIdOf } from '../core/keys.js'
 import type { ConnectionBinding, LinkId, TopicInput } from '../core/types.js'
+import type { PeerLinkState } from '../types.js'
 import type { AttachedChannel, AttachedLink, Attachment } from './attachment.js'
 import type { GossipContext } from './context.js'
 import { type FrameChannel, openFrameChannel } from './frame-channel.js'
@@ -21,7 +23,8 @@ export interface ChannelTopic {
   feed(input: TopicInput): void
   /** A link begins: it belongs to `channel` until `removeLink`. */
   addLink(link: LinkId, channel: TopicChannel): void
-  rttMs(link: LinkId): number
+  /** How a link looks to the core; undefined: it isn't up. */
+  linkState(link: LinkId): LinkState | undefined
   /** Our own callback threw, or the hello was too large; the channel was closed. */
   onfault(channel: TopicChannel, error: Error): void
 }
@@ -59,8 +62,16 @@ export class TopicChannel implements AttachedChannel, AttachedLink {
     return this.#topic.name
   }
 
-  get rttMs(): number {
-    return this.#link === null ? 0 : this.#topic.rttMs(this.#link)
+  look(): PeerLinkState {
+    const { topic, role } = this
+    const link = this.#link
+    const state = link === null ? undefined : this.#topic.linkState(link)
+    if (link === null || state === undefined) {
+      return { topic, role, state: 'silent', rtt: 0, score: 0, queuedBytes: 0 }
+    }
+    const { rttMs: rtt, score, flow, isSuspect } = state
+    const queuedBytes = this.attachment.queuedBytesOf(link)
+    return { topic, role, state: isSuspect ? 'silent' : flow, rtt, score, queuedBytes }
   }
 
   write(kind: number, bytes: Uint8Array): void {
@@ -122,8 +133,9 @@ export class TopicChannel implements AttachedChannel, AttachedLink {
     this.attachment.addLink(link, this)
     this.#topic.addLink(link, this)
     this.#count(bytes)
-    const { outbound } = this.attachment.connection
-    this.#topic.feed({ type: 'linkOpening', link, binding: this.#binding, outbound })
+    const { connection, intake } = this.attachment
+    const { outbound } = connection
+    this.#topic.feed({ type: 'linkOpening', link, binding: this.#binding, outbound, intake })
     if (this.#link === link) this.#topic.feed({ type: 'hello', link, bytes })
   }
 
@@ -152,7 +164,10 @@ export class TopicChannel implements AttachedChannel, AttachedLink {
 
   #count(bytes: Uint8Array): void {
     const { counters } = this.attachment.peer
+    const { stats } = this.#context
     counters.framesIn++
     counters.bytesIn += bytes.byteLength
+    stats.framesIn++
+    stats.bytesIn += bytes.byteLength
   }
 }

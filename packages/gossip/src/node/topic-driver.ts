@@ -5,21 +5,24 @@
  * one wish to be woken is kept by one timer, or by the end of the tick if it is due: nothing costs a timer per message.
  */
 import b4a from 'b4a'
-import { swarmTopicOf } from '../core/keys.js'
+import type { LinkState } from '../core/inspect.js'
+import { authorKeyOf, swarmTopicOf } from '../core/keys.js'
 import { TopicCore } from '../core/topic-core.js'
 import type {
   Batch,
   ConnectionBinding,
   IncarnationState,
+  IsolationReason,
   LinkDownReason,
   LinkId,
   TopicCoreOptions,
   TopicEffect,
   TopicInput,
+  TraceEvent,
   Verdict
 } from '../core/types.js'
 import { GossipError } from '../errors.js'
-import type { AbortSignalLike, Peer, Published } from '../types.js'
+import type { AbortSignalLike, GossipGauges, Peer, Published } from '../types.js'
 import type { Attachment } from './attachment.js'
 import { closedError, type GossipContext, warningOf } from './context.js'
 import type { PassedOptions } from './options.js'
@@ -27,6 +30,7 @@ import type { ConnectedPeer } from './peer.js'
 import { Publishes } from './publishes.js'
 import type { TickJob } from './scheduler.js'
 import { type ChannelTopic, TopicChannel } from './topic-channel.js'
+import type { Tracing } from './tracing.js'
 import { WakeTimer } from './wake-timer.js'
 
 /** A delivery of the core: the messages of `batch` with these indexes; all if `accepted` is null. */
@@ -47,6 +51,9 @@ export interface DriverListener {
   onask(question: Question, peer: ConnectedPeer | null): void
   onlink(peer: ConnectedPeer, isUp: boolean, reason: LinkDownReason | null): void
   ongap(gap: Extract<TopicEffect, { type: 'gap' }>): void
+  onhint(peerKey: Uint8Array): void
+  /** `reason` null: over. */
+  onisolation(reason: IsolationReason | null): void
   onequivocation(found: Extract<TopicEffect, { type: 'equivocation' }>): void
   onwarning(error: Error): void
 }
@@ -80,7 +87,7 @@ export class TopicDriver implements TickJob, ChannelTopic {
   readonly #core: TopicCore
   readonly #context: GossipContext
   readonly #listener: DriverListener
-  readonly #authorId: string
+  readonly #authorKey: string
   readonly #links = new Map<LinkId, TopicChannel>()
   readonly #channels = new Map<Attachment, TopicChannel>()
   readonly #publishes = new Publishes(publish => this.feed({ type: 'cancel', publish }))
@@ -98,7 +105,7 @@ export class TopicDriver implements TickJob, ChannelTopic {
     this.name = name
     this.#context = context
     this.#listener = listener
-    this.#authorId = b4a.toString(context.author, 'hex')
+    this.#authorKey = authorKeyOf(context.author)
     this.#timer = new WakeTimer(context, this)
     this.discoveryKey = swarmTopicOf(context.crypto, topicKey)
     this.#core = new TopicCore({
@@ -108,7 +115,8 @@ export class TopicDriver implements TickJob, ChannelTopic {
       crypto: context.crypto,
       limits: context.limits,
       verifies: context.verifies,
-      startMs: context.clock.nowMs()
+      startMs: context.clock.nowMs(),
+      ...(context.tracing !== null && { trace: this.#tracer(context.tracing) })
     })
   }
 
@@ -120,8 +128,16 @@ export class TopicDriver implements TickJob, ChannelTopic {
     return this.#core.ownHello(binding)
   }
 
-  rttMs(link: LinkId): number {
-    return this.#core.links().find(known => known.link === link)?.rttMs ?? 0
+  linkState(link: LinkId): LinkState | undefined {
+    return this.#core.link(link)
+  }
+
+  /** What this topic holds now. */
+  get gauges(): Pick<GossipGauges, 'activeLinks' | 'standbyLinks' | 'authors' | 'cacheBytes'> {
+    const links = this.#isClosed ? [] : this.#core.links()
+    const activeLinks = links.filter(({ role }) => role === 'active').length
+    const { authors = 0, cacheBytes = 0 } = this.#core.sizes
+    return { activeLinks, standbyLinks: links.length - activeLinks, authors, cacheBytes }
   }
 
   /** Closes all links with a peer. */
@@ -170,6 +186,7 @@ export class TopicDriver implements TickJob, ChannelTopic {
     return new Promise<Published>((resolve, reject) => {
       const publish = this.#publishes.add({ resolve, reject }, signal)
       this.feed({ type: 'publish', publish, payload, ...(ttlMs === undefined ? {} : { ttlMs }) })
+      this.#timer.awaited()
     })
   }
 
@@ -225,6 +242,16 @@ export class TopicDriver implements TickJob, ChannelTopic {
     await Promise.all(attachments.map(attachment => attachment.written(deadlineMs)))
   }
 
+  #tracer(tracing: Tracing): (event: TraceEvent) => void {
+    return tracing.of(this.name, {
+      peerOf: link => this.peerOf(link),
+      onthrow: cause => {
+        const message = `trace() threw: ${cause.message}`
+        this.#listener.onwarning(warningOf('WARN_GOSSIP_TRACE_THREW', message, { cause }))
+      }
+    })
+  }
+
   #step(input: TopicInput): void {
     const { clock } = this.#context
     const nowMs = clock.nowMs()
@@ -275,10 +302,22 @@ export class TopicDriver implements TickJob, ChannelTopic {
       case 'ask':
         this.#listener.onask(effect, 'link' in effect ? this.peerOf(effect.link) : null)
         break
+      case 'unsend':
+        this.#links.get(effect.link)?.attachment.cancel(effect.link, effect.batch)
+        break
+      case 'hint':
+        this.#listener.onhint(effect.peerKey)
+        break
+      case 'isolated':
+      case 'rejoined':
+        this.#listener.onisolation(effect.type === 'isolated' ? effect.reason : null)
+        break
       case 'gap':
+        this.#context.stats.missed += effect.to - effect.from + 1
         this.#listener.ongap(effect)
         break
       case 'equivocation':
+        this.#context.stats.equivocations++
         this.#listener.onequivocation(effect)
         break
       case 'warning':
@@ -293,7 +332,7 @@ export class TopicDriver implements TickJob, ChannelTopic {
     if (frame.kind === 'batch') {
       const { stats } = this.#context
       if (frame.repair) stats.repaired += frame.batch.count
-      else if (frame.batch.ref.authorId !== this.#authorId) stats.forwarded += frame.batch.count
+      else if (frame.batch.ref.authorKey !== this.#authorKey) stats.forwarded += frame.batch.count
     }
     attachment.push(link, sendClass, frame)
     this.#touched.add(attachment)

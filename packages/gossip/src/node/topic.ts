@@ -7,11 +7,12 @@
  */
 import { EventEmitter } from 'eventemitter3'
 import { TokenBucket } from '../core/budget.js'
-import type { Verdict } from '../core/types.js'
+import type { LinkId, Verdict } from '../core/types.js'
 import { GossipError } from '../errors.js'
 import type {
   AuthorState,
   Encoding,
+  IsolationReason,
   Key,
   Peer,
   Published,
@@ -28,6 +29,7 @@ import { errorOf } from './guard.js'
 import { keyBytes } from './key-text.js'
 import { checkCount, checkTopicOptions, checkTtl, passedOptions } from './options.js'
 import type { ConnectedPeer } from './peer.js'
+import { reportOf } from './report.js'
 import { Rules } from './rules.js'
 import { MessageQueue, type SubscriptionHost } from './subscription.js'
 import { type Delivery, type DriverListener, type Question, TopicDriver } from './topic-driver.js'
@@ -155,6 +157,7 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
     const host: SubscriptionHost = {
       nowMs: () => this.#context.clock.nowMs(),
       onlost: (range, isSlow) => {
+        if (isSlow) this.#context.stats.lagged += range.count
         this.#emitLater(() => this.#emit(isSlow ? 'lag' : 'gap', range))
       },
       onend: subscription => this.#subscriptions.delete(subscription as MessageQueue<T>)
@@ -183,18 +186,8 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
   explain(author: Key): AuthorState {
     const bytes = keyBytes(author)
     const nowMs = this.#context.clock.nowMs()
-    const incarnations = this.#driver.explain(bytes).map(state => ({
-      incarnation: state.incarnation,
-      parent: this.#driver.peerOf(state.parent),
-      watermark: state.watermark,
-      top: state.top,
-      gaps: state.gaps.map(({ from, to, askedOf, nextAtMs }) => ({
-        from,
-        to,
-        askedOf: this.#driver.peerOf(askedOf),
-        nextInMs: Math.max(0, nextAtMs - nowMs)
-      }))
-    }))
+    const peerOf = (link: LinkId | null): Peer | null => this.#driver.peerOf(link)
+    const incarnations = this.#driver.explain(bytes).map(state => reportOf(state, { peerOf, nowMs }))
     return { author: bytes, incarnations }
   }
 
@@ -294,6 +287,8 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
         this.#context.logger.debug?.({ topic: name, isUp, reason }, isUp ? 'link up' : 'link down')
         this.#onlink(peer, isUp)
       },
+      onhint: peerKey => this.#emitLater(() => this.#emit('hint', peerKey)),
+      onisolation: reason => this.#onisolation(reason),
       ongap: ({ type: _, ...gap }) => this.#emitLater(() => this.#emit('gap', gap)),
       onequivocation: ({ type: _, ...found }) => this.#emitLater(() => this.#emit('equivocation', found)),
       onwarning: error => this.#warn(error)
@@ -359,6 +354,12 @@ export class Topic<T = unknown> extends EventEmitter<TopicEvents<T>> {
       this.#emit('peer-remove', peer)
       if (wasLast) this.#emit('disconnected')
     })
+  }
+
+  #onisolation(reason: IsolationReason | null): void {
+    const message = reason === null ? 'no longer cut off' : 'cut off from the topic'
+    this.#context.logger.info?.({ topic: this.name, reason }, message)
+    this.#emitLater(() => (reason === null ? this.#emit('rejoined') : this.#emit('isolated', reason)))
   }
 
   #onundecodable(error: Error, from: Peer | null): void {

@@ -44,6 +44,13 @@ export class WakeTimer {
     this.arm()
   }
 
+  /** Somebody waits for what comes of the wish now, though the wish itself may not have changed. */
+  awaited(): void {
+    if (this.#isAwaited) return
+    this.#isAwaited = true
+    this.#timer?.ref?.()
+  }
+
   /** Sees to it that the job is called when the wish is due. */
   arm(): void {
     if (!Number.isFinite(this.#atMs)) return

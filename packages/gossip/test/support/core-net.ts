@@ -70,7 +70,7 @@ export class Node {
     const out: WrittenFrame[] = []
     end.writer.write(effect.frame, out)
     for (const written of out) {
-      if (this.#net.isLost(this, end.node, written.kind)) continue
+      if (this.#net.isLost(this, end.node, written.kind, written.bytes)) continue
       const bytes = written.bytes.slice()
       this.#net.at(this.#net.nowMs + end.latencyMs, () => {
         if (!end.node.ends.has(end.link)) return
@@ -85,7 +85,7 @@ export class Node {
 export class Net {
   nowMs = START_MS
   publishes = 0
-  isLost: (from: Node, to: Node, kind: number) => boolean = () => false
+  isLost: (from: Node, to: Node, kind: number, bytes: Uint8Array) => boolean = () => false
   readonly nodes: Node[] = []
   readonly #events: Event[] = []
   #order = 0

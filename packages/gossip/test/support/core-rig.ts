@@ -11,6 +11,7 @@ import type {
   AuthorRef,
   Batch,
   ConnectionBinding,
+  IntakePort,
   LinkId,
   TopicCoreOptions,
   TopicEffect,
@@ -29,6 +30,9 @@ export interface Delivered {
   text: string
   hops: number
 }
+
+/** What a LINK frame says. */
+export type LinkOp = 'ask' | 'ok' | 'no' | 'demote'
 
 /** Effects of one type. */
 export type EffectOf<T extends TopicEffect['type']> = Extract<TopicEffect, { type: T }>
@@ -143,11 +147,14 @@ export class Author {
   }
 }
 
-/** One core under test, driven by hand. */
+/** One core under test, driven by hand. Its raw peers answer asks for a place at once, unless told otherwise. */
 export class Rig {
   readonly core: TopicCore
   readonly log = new Log()
   readonly options: TopicCoreOptions
+  readonly #peers = new Map<LinkId, RawPeer>()
+  /** Told of the effects of each single input, in order. */
+  onStep: (effects: readonly TopicEffect[]) => void = () => {}
   nowMs = START_MS
   #links = 0
 
@@ -156,10 +163,18 @@ export class Rig {
     this.core = new TopicCore(this.options)
   }
 
+  /** The effects of one input, and of the answers of raw peers to it. */
   step(input: TopicInput): TopicEffect[] {
     const effects = this.core.step(input, this.nowMs)
     this.log.add(effects)
-    return effects
+    this.onStep(effects)
+    return [...effects, ...effects.flatMap(effect => this.#answer(effect))]
+  }
+
+  #answer(effect: TopicEffect): TopicEffect[] {
+    if (effect.type !== 'send' || effect.frame.kind !== 'link' || effect.frame.op !== 'ask') return []
+    const peer = this.#peers.get(effect.link)
+    return peer?.answers == null ? [] : peer.say(peer.answers)
   }
 
   /** Lets time pass, with a tick at each time the core asks for. */
@@ -192,12 +207,23 @@ export class Rig {
       salt?: number
       maxFrameBytes?: number
       clockMs?: number
+      features?: number
+      /** Did the peer dial? Default: we did. */
+      inbound?: boolean
+      /** What it says when it is asked for a place; null: nothing. Default 'ok'. */
+      answers?: LinkOp | null
+      /** What its connection may send. Default: a budget of its own. */
+      intake?: IntakePort
     } = {}
   ) {
     const link = ++this.#links
     const [binding, remote] = bindings(noiseKey(1), noiseKey(1000 + peerNumber), about.salt ?? link)
-    this.step({ type: 'linkOpening', link, binding, outbound: true })
+    const { intake } = about
+    const outbound = about.inbound !== true
+    this.step({ type: 'linkOpening', link, binding, outbound, ...(intake && { intake }) })
     const peer = new RawPeer(this, link, remote)
+    if (about.answers !== undefined) peer.answers = about.answers
+    this.#peers.set(link, peer)
     if (about.hello !== 'none') peer.hello({ ...about, isRight: about.hello !== 'wrong' })
     return peer
   }
@@ -206,6 +232,8 @@ export class Rig {
 /** The other end of a link of a `Rig`. */
 export class RawPeer {
   readonly link: LinkId
+  /** What it says when it is asked for a place; null: nothing. */
+  answers: LinkOp | null = 'ok'
   readonly #rig: Rig
   readonly #binding: ConnectionBinding
   readonly #writer: FrameWriter
@@ -217,7 +245,9 @@ export class RawPeer {
     this.#writer = new FrameWriter(rig.options.limits, link)
   }
 
-  hello(about: { isRight?: boolean; maxFrameBytes?: number; clockMs?: number } = {}): TopicEffect[] {
+  hello(
+    about: { isRight?: boolean; maxFrameBytes?: number; clockMs?: number; features?: number } = {}
+  ): TopicEffect[] {
     const { crypto } = this.#rig.options
     const topicKey = about.isRight === false ? new Uint8Array(32) : TOPIC_KEY
     const maxFrameBytes = about.maxFrameBytes ?? 66_048
@@ -225,7 +255,7 @@ export class RawPeer {
     const hello = ownHello(crypto, topicKey, {
       binding: this.#binding,
       roles: 7,
-      features: 0,
+      features: about.features ?? 0,
       maxFrameBytes,
       clockMs,
       degree: 1
@@ -250,6 +280,11 @@ export class RawPeer {
 
   have(ref: AuthorRef, next: number, ahead = 0, have: 'tick' | 'join' | 'lag' = 'tick'): TopicEffect[] {
     return this.send({ kind: 'have', have, entries: [{ ref, next, ahead }] })
+  }
+
+  /** A word about the role of the link. */
+  say(op: LinkOp, about: { high?: boolean; backoffMs?: number; degree?: number } = {}): TopicEffect[] {
+    return this.send({ kind: 'link', op, high: false, backoffMs: 0, degree: 6, ...about })
   }
 
   want(ref: AuthorRef, from: number, count: number): TopicEffect[] {

@@ -36,11 +36,18 @@ export function duplexPair(faults: DuplexFaults = {}): { ends: [Duplex, Duplex];
         write(bytes: Uint8Array, _encoding, done) {
           const to = ends[other] as Duplex
           const size = faults.chunkBytes ?? bytes.byteLength
-          for (let at = 0; at < bytes.byteLength; at += size) {
-            chunks++
-            to.push(bytes.subarray(at, at + size))
+          const pass = (): void => {
+            if (faults.stalled?.() && !to.destroyed) {
+              setImmediate(pass)
+              return
+            }
+            for (let at = 0; at < bytes.byteLength; at += size) {
+              chunks++
+              to.push(bytes.subarray(at, at + size))
+            }
+            setImmediate(done)
           }
-          setImmediate(done)
+          pass()
         },
         final(done) {
           ends[other]?.push(null)

@@ -14,6 +14,7 @@ import type { AnswerResult } from './frames.js'
 import type { Lengths } from './lengths.js'
 import type { RecordPlace } from './record-book.js'
 import {
+  feedsOf,
   type IntroduceBody,
   type PartyRecord,
   type RevokeBody,
@@ -36,7 +37,7 @@ interface DirectCall {
 export class Announce {
   readonly #state: CoreState
   readonly #lengths: Lengths
-  readonly #writing = new Map<number, PartyRecord[]>()
+  readonly #writing = new Map<number, readonly PartyRecord[]>()
   /** Highest version that was signed for a slot, before it is in the book. */
   readonly #reserved = new Map<string, number>()
   /** Introductions to single peers, by slot: the same content isn't signed again. */
@@ -58,7 +59,7 @@ export class Announce {
       if (known?.body.kind === 'introduce' && isSameContent(known.body, introduction)) continue
       records.push(this.#sign(introduction, slotId))
     }
-    this.#log(records, job)
+    this.log(records, job)
   }
 
   /** Takes introductions of ours back. Keys that weren't introduced are passed over. */
@@ -69,10 +70,11 @@ export class Announce {
       if (this.#state.book.get(1, slotId)?.body.kind !== 'introduce') continue
       records.push(this.#signBody({ kind: 'withdraw', version: this.#nextVersion(slotId), key }))
     }
-    this.#log(records, job)
+    this.log(records, job)
   }
 
-  #log(records: PartyRecord[], job: number): void {
+  /** Writes records of ours; they count and are told when that is durable. */
+  log(records: readonly PartyRecord[], job: number): void {
     if (records.length === 0) {
       this.#state.emit({ type: 'done', job, code: null })
       return
@@ -97,9 +99,10 @@ export class Announce {
     const place = this.#state.book.placeOf(record)
     this.#reserved.delete(place.slotId)
     if (!this.#state.book.put(record, place)) return
-    this.forward(record, place, null)
+    if (place.set === 0) this.forwardDenial(record, null)
+    else this.forward(record, place, null)
     // Gossip goes to every member: as long as a rule may hide feeds from some of them, neighbours compare sets instead.
-    if (record.body.kind === 'introduce' && this.#state.options.isSelective?.() === true) return
+    if (feedsOf(record).length > 0 && this.#state.options.isSelective?.() === true) return
     this.#state.emit({ type: 'publish', record: record.bytes })
   }
 
@@ -113,7 +116,8 @@ export class Announce {
     const slotId = b4a.toString(feedId.subarray(0, SLOT_BYTES), 'hex')
     const known = this.#state.options.versionOf(key)?.version ?? 0
     const version = Math.max(known, this.#state.book.versionAt(0, slotId)) + 1
-    const body: RevokeBody = { kind: 'revoke', version, feedId, n: 0, ...rest }
+    const n = this.#state.members.nextNumber(this.#state.authorId)
+    const body: RevokeBody = { kind: 'revoke', version, feedId, n, ...rest }
     const record = signRecord(this.#signer(), this.#state.keys, body)
     denials.own(record, key, job)
     this.forwardDenial(record, null)
@@ -213,8 +217,8 @@ export class Announce {
       if (state === from || (channel.knows.get(place.slotId) ?? 0) >= recordVersion(record)) continue
       this.knows(state, place, recordVersion(record))
       const { body } = record
+      if (!feedsOf(record).every(key => this.#state.isShared(channel.id, key))) continue
       if (body.kind === 'introduce') {
-        if (!body.keys.every(key => this.#state.isShared(channel.id, key))) continue
         this.#state.send(state, { type: 'introduce', call: 0, records: [record.bytes] })
         this.#lengths.tell(state, this.#entriesOf(state, body.keys))
       } else this.#push(state, record, place.set)

@@ -44,6 +44,11 @@ export class Claims {
     return known === undefined || claim.complete > known.complete || claim.length > known.length
   }
 
+  /** The peer takes its claim back. */
+  delete(slotId: string): void {
+    this.#bySlot.delete(slotId)
+  }
+
   clear(): void {
     this.#bySlot.clear()
   }

@@ -15,11 +15,13 @@ import type { RecordsFrame } from './frames.js'
 import type { SetNumber } from './keys.js'
 import type { Lengths } from './lengths.js'
 import { rowOf } from './record-book.js'
-import { decodeRecord, type PartyRecord } from './records.js'
+import { decodeRecord, feedsOf, type PartyRecord } from './records.js'
 import type { Bulk, ChannelState, CoreState } from './state.js'
 
 const ROW_BYTES = 32
 const DEMERIT = 5
+/** What two frames may differ in how long they travel. */
+const ROUND_MARGIN_MS = 500
 const SETS: readonly SetNumber[] = [0, 1, 2]
 
 /** What the comparison tells the others. */
@@ -51,8 +53,9 @@ export class Compare {
   }
 
   #mark(state: ChannelState, set: SetNumber): void {
-    const nextMs = this.#state.nowMs + this.#state.limits.compareEveryMs
-    state.compared[set] = { changes: this.#changes(set), nextMs }
+    const { nowMs, limits } = this.#state
+    const nextMs = nowMs + limits.compareEveryMs
+    state.compared[set] = { changes: this.#changes(set), startedMs: nowMs, nextMs }
   }
 
   #changes(set: SetNumber): number {
@@ -90,9 +93,7 @@ export class Compare {
   }
 
   #isShared(state: ChannelState, record: PartyRecord): boolean {
-    const { body } = record
-    if (body.kind !== 'introduce') return true
-    return body.keys.every(key => this.#state.isShared(state.channel.id, key))
+    return feedsOf(record).every(key => this.#state.isShared(state.channel.id, key))
   }
 
   // What waits for a verdict isn't asked for again, either.
@@ -157,7 +158,8 @@ export class Compare {
   }
 
   #retry(state: ChannelState, set: SetNumber, retryMs: number): void {
-    state.compared[set] = { changes: -1, nextMs: this.#state.nowMs + retryMs }
+    const startedMs = state.compared[set]?.startedMs ?? this.#state.nowMs
+    state.compared[set] = { changes: -1, startedMs, nextMs: this.#state.nowMs + retryMs }
   }
 
   #push(state: ChannelState, bulk: Bulk): void {
@@ -219,7 +221,14 @@ export class Compare {
 
   /** The rules changed: set 1 is compared again, so that what was refused comes once more. */
   restart(): void {
-    for (const state of this.#state.live()) this.start(state, 1)
+    const { nowMs, limits } = this.#state
+    for (const state of this.#state.live()) {
+      const startedMs = state.compared[1]?.startedMs ?? Number.NEGATIVE_INFINITY
+      // A round that comes too early is ignored by the peer, so it waits for its time.
+      const nextMs = startedMs + limits.roundEveryMs + ROUND_MARGIN_MS
+      if (nextMs <= nowMs) this.start(state, 1)
+      else state.compared[1] = { changes: -1, startedMs, nextMs }
+    }
   }
 
   /** Earliest deadline; Infinity without one. */

@@ -13,6 +13,8 @@ import b4a from 'b4a'
 import type { Announce } from './announce.js'
 import { Channel } from './channel.js'
 import type { Compare } from './compare.js'
+import { decodeCredential } from './credential.js'
+import type { Facts } from './facts.js'
 import { decodeHello, encodeHello, PARTY_VERSION, type PartyFrame } from './frames.js'
 import type { Lengths } from './lengths.js'
 import type { Messages } from './messages.js'
@@ -53,6 +55,7 @@ export interface ConnectParts {
   lengths: Lengths
   messages: Messages
   announce: Announce
+  facts: Facts
 }
 
 /** Opens, advances and ends channels. */
@@ -141,7 +144,7 @@ export class Connect {
       signature: options.crypto.sign(keys.authorDigest(state.channel.binding, 'own')),
       setVersion: options.setVersion?.() ?? 0,
       agent: options.agent ?? '',
-      credential: options.credential ?? new Uint8Array(0)
+      credential: options.credential ?? this.#parts.facts.chainOf(options.author) ?? new Uint8Array(0)
     })
   }
 
@@ -167,6 +170,10 @@ export class Connect {
   factsDone(state: ChannelState): void {
     const { channel } = state
     if (!channel.factsDone(this.#state.nowMs) || channel.author === null) return
+    this.#parts.facts.present(decodeCredential(channel.credential), state)
+    this.#state.settle() // it may close this very channel
+    if (this.#state.members.isRemoved(channel.authorId)) this.close(channel.id, 'removed')
+    if (!this.#state.channels.has(channel.id)) return
     const id = b4a.toString(channel.binding.remotePublicKey, 'hex') + channel.authorId
     const known = this.#members.get(id)
     if (known !== undefined) {

@@ -6,8 +6,7 @@
  * nobody can tell the last: such a record waits without effect, under its author, until the feed is introduced.
  *
  * Invariants: 1. a denial is in force in memory before it is logged or passed on. 2. One that isn't admissible is neither
- * stored nor passed on. 3. What waits is bounded per author and in all, and kept apart from the rows of set 0: otherwise
- * anyone could hide a feed's denial behind a higher version of an own one.
+ * put into the book nor passed on. 3. What can't be judged yet waits in `Unchecked`, without effect.
  */
 import b4a from 'b4a'
 import type { RecordPlace } from './record-book.js'
@@ -20,50 +19,53 @@ export type RevokeRecord = PartyRecord<RevokeBody>
 /** Judges and applies denials. */
 export class Denials {
   readonly #state: CoreState
-  /** By author, then by slot. */
-  readonly #unchecked = new Map<string, Map<string, RevokeRecord>>()
-  #uncheckedSize = 0
+  /** Feeds (hex) whose authorization ran out at this version: no denial by anybody. */
+  readonly #expired = new Map<string, number>()
 
   constructor(state: CoreState) {
     this.#state = state
   }
 
-  /** Records that wait for their feed. */
-  get uncheckedSize(): number {
-    return this.#uncheckedSize
+  /** Is this feed denied, as far as we can tell? `version`: of an admin's authorization, which a higher one wins back. */
+  isDenied(key: Uint8Array, version = 0): boolean {
+    const keyId = b4a.toString(key, 'hex')
+    if (this.#state.feeds.byKey(keyId) !== null) return false
+    const local = this.#state.options.versionOf(key)
+    if (local !== null && !local.denied) return false
+    const record = this.#state.book.versionAt(0, this.#slotId(key))
+    if (record > 0 && record >= version) return true
+    if (local === null || this.#expired.get(keyId) === local.version) return false
+    return local.version >= version
   }
 
-  /** Is this feed denied, as far as we can tell? */
-  isDenied(key: Uint8Array): boolean {
-    if (this.#state.feeds.byKey(b4a.toString(key, 'hex')) !== null) return false
+  /** The authorization of a feed ran out: it left the set, and may be introduced again. */
+  expired(key: Uint8Array): void {
     const local = this.#state.options.versionOf(key)
-    if (local !== null) return local.denied
-    return this.#state.book.get(0, this.#slotId(key)) !== null
+    if (local === null) return
+    this.#expired.set(b4a.toString(key, 'hex'), local.version)
+    if (this.#expired.size <= this.#state.limits.maxRefused) return
+    const oldest = this.#expired.keys().next().value
+    if (oldest !== undefined) this.#expired.delete(oldest)
   }
 
   #slotId(key: Uint8Array): string {
     return b4a.toString(this.#state.keys.feedSlot(key), 'hex')
   }
 
-  /** The founder, as the genesis says; null as long as we don't have it. */
-  #founderId(): string | null {
-    const { genesis } = this.#state.options
-    if (genesis) return b4a.toString(genesis.founderPublicKey, 'hex')
-    const record = this.#state.book.get(0, '00'.repeat(16))
-    return record === null ? null : b4a.toString(record.author, 'hex')
-  }
-
   /** May this author deny this feed? 'unknown': only whoever knows the feed could tell. */
   #judge(record: RevokeRecord, slotId: string): 'admissible' | 'inadmissible' | 'unknown' {
     const authorId = b4a.toString(record.author, 'hex')
-    if (authorId === this.#founderId()) return 'admissible'
-    const { version, feedId, cutoff } = record.body
-    const fact = { kind: 'revoke', version, subject: feedId, cutoff } as const
-    if (this.#state.options.isAdmin?.(record.author, fact) === true) return 'admissible'
+    if (this.#state.members.mayDeny(authorId, record.body.n)) return 'admissible'
+    if (this.#state.isNamed(record)) return 'admissible'
     const owner = this.#ownerOf(slotId)
     if (owner !== undefined) return owner === authorId ? 'admissible' : 'inadmissible'
     const held = this.#state.book.get(0, slotId)
     return held !== null ? (sameAuthor(held, record) ? 'admissible' : 'inadmissible') : 'unknown'
+  }
+
+  /** Can this record, which waited, be judged now? */
+  isAdmissible(record: RevokeRecord): boolean {
+    return this.#judge(record, this.#state.book.placeOf(record).slotId) === 'admissible'
   }
 
   /** Proven author of a feed that is in the set or being introduced; null: nobody has proven it; undefined: unknown. */
@@ -91,8 +93,9 @@ export class Denials {
       case 'unknown':
         return this.#keep(record, place, channel)
       case 'inadmissible':
+        // Its author may turn out to be an admin yet: it is kept, but not passed on.
         this.#state.drop(channel, 'inadmissible')
-        book.refuse(place)
+        this.#keep(record, place, null)
         return false
     }
   }
@@ -138,33 +141,17 @@ export class Denials {
   }
 
   #keep(record: RevokeRecord, place: RecordPlace, channel: number | null): boolean {
-    const { maxUnchecked, maxUncheckedPerAuthor } = this.#state.limits
-    const authorId = b4a.toString(record.author, 'hex')
-    const ofAuthor = this.#unchecked.get(authorId) ?? new Map<string, RevokeRecord>()
-    const known = ofAuthor.get(place.slotId)
-    if (known !== undefined && known.body.version >= record.body.version) return false
-    if (known === undefined) {
-      if (ofAuthor.size >= maxUncheckedPerAuthor || this.#uncheckedSize >= maxUnchecked) {
-        this.#state.drop(channel, 'unchecked-full')
-        return false
-      }
-      this.#uncheckedSize++
-    }
-    ofAuthor.set(place.slotId, record)
-    this.#unchecked.set(authorId, ofAuthor)
-    return true
+    this.#state.book.refuse(place)
+    const kept = this.#state.unchecked.keep(place.slotId, record)
+    if (kept === 'full') this.#state.drop(channel, 'unchecked-full')
+    return kept === 'kept'
   }
 
   /** A feed turned out to be this author's. Returns true if the author had denied it before. */
   checkOwner(key: Uint8Array, author: Uint8Array): boolean {
     const slotId = this.#slotId(key)
-    const authorId = b4a.toString(author, 'hex')
-    const ofAuthor = this.#unchecked.get(authorId)
-    const record = ofAuthor?.get(slotId)
-    if (ofAuthor === undefined || record === undefined) return false
-    ofAuthor.delete(slotId)
-    if (ofAuthor.size === 0) this.#unchecked.delete(authorId)
-    this.#uncheckedSize--
+    const record = this.#state.unchecked.take(b4a.toString(author, 'hex'), slotId) as RevokeRecord | null
+    if (record === null || record.body.kind !== 'revoke') return false
     const known = this.#state.feeds.bySlot(slotId)
     if (known !== null && known.version > record.body.version) return false
     return this.#apply(record, this.#state.book.placeOf(record))

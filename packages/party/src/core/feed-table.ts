@@ -20,6 +20,8 @@ export interface FeedEntry {
   readonly slotId: string
   /** Hex of the discovery key. */
   readonly discoveryId: string
+  /** Is it a writer of ours? */
+  readonly isOwn: boolean
   /** Version of the local authorization. */
   version: number
   /** Hex of the author that the feed's key was derived from, as far as it was proven; else null. */

@@ -40,6 +40,10 @@ export interface PendingIntroduction {
   readonly row: Uint8Array
   /** The whole signed record. */
   readonly record: Uint8Array
+  /** Version of an admin's authorization; 0: an introduction. */
+  readonly authorizes: number
+  /** When the record itself expires, Unix s; 0: never. */
+  readonly expiresSeconds: number
   /** Who brought it; null if nobody that is connected did. */
   channel: number | null
   /** Was it told to us alone? Then it goes when that channel goes. */
@@ -209,6 +213,16 @@ export class Introductions {
     this.#refused.clear()
     for (const entry of this.#entries.values()) {
       if (entry.state !== 'asking' && entry.state !== 'undecided') continue
+      entry.state = 'queued'
+      entry.question = 0
+      this.#enqueue([entry])
+    }
+  }
+
+  /** Asks the rules again about what they left undecided, of these authors. */
+  askAgain(isMeant: (authorId: string) => boolean): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.state !== 'undecided' || !isMeant(entry.authorId)) continue
       entry.state = 'queued'
       entry.question = 0
       this.#enqueue([entry])

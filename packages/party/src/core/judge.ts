@@ -11,10 +11,12 @@
 import b4a from 'b4a'
 import type { Announce } from './announce.js'
 import type { Denials, RevokeRecord } from './deny.js'
+import type { FactRecord, Facts } from './facts.js'
 import type { AnswerResult } from './frames.js'
 import type { NewIntroduction } from './introductions.js'
 import { type RecordPlace, rowOf } from './record-book.js'
 import {
+  type AuthorizeBody,
   checkOrigin,
   compareVersion,
   decodeRecord,
@@ -29,8 +31,17 @@ import { results, type Verdicts } from './verdicts.js'
 
 const BAD_RECORD_POINTS = 40
 const SECOND_MS = 1000
+const NO_META = new Uint8Array(0)
+/** What counts an introduction that is ignored for this reason. */
+const IGNORED = {
+  ERR_PARTY_EXPIRED: 'expired',
+  ERR_PARTY_REVOKED: 'denied',
+  ERR_PARTY_NOT_AUTHORIZED: 'inadmissible'
+} as const
+type IgnoreReason = keyof typeof IGNORED
 
 type IntroduceRecord = PartyRecord<IntroduceBody>
+type AuthorizeRecord = PartyRecord<AuthorizeBody>
 
 /** How records came. */
 export interface Arrival {
@@ -48,12 +59,17 @@ export class Judge {
   readonly #denials: Denials
   readonly #announce: Announce
   readonly #verdicts: Verdicts
+  readonly #facts: Facts
 
-  constructor(state: CoreState, parts: { denials: Denials; announce: Announce; verdicts: Verdicts }) {
+  constructor(
+    state: CoreState,
+    parts: { denials: Denials; announce: Announce; verdicts: Verdicts; facts: Facts }
+  ) {
     this.#state = state
     this.#denials = parts.denials
     this.#announce = parts.announce
     this.#verdicts = parts.verdicts
+    this.#facts = parts.facts
   }
 
   /** Records of a peer, in one frame. */
@@ -105,13 +121,12 @@ export class Judge {
       case 'revoke':
         this.#revoked(record as RevokeRecord, place, arrival.from)
         return null
-      case 'genesis':
-        this.#genesis(record, place, arrival.from)
-        return null
+      case 'authorize':
+        return this.#authorized(record as AuthorizeRecord, place, { arrival, groups })
       default:
-        // Admins beside the founder and members by admission belong to a later version of this package.
-        this.#state.drop(arrival.from?.channel.id ?? null, 'unknown-kind')
-        this.#state.book.refuse(place)
+        if (this.#facts.take(record as FactRecord, place, arrival.from) === 'forged') {
+          this.#bad(arrival.from, 'bad-signature')
+        }
         return null
     }
   }
@@ -121,16 +136,6 @@ export class Judge {
     if (from === null) return
     this.#state.warn('WARN_PARTY_BAD_RECORD', from.channel.id, reason)
     this.#state.charge(from, BAD_RECORD_POINTS)
-  }
-
-  #genesis(record: PartyRecord, place: RecordPlace, from: ChannelState | null): void {
-    if (this.#state.book.get(0, place.slotId) !== null) return
-    if (!this.#state.book.isAuthentic(record)) {
-      this.#bad(from, 'bad-signature')
-      return
-    }
-    if (!this.#state.book.put(record, place)) return
-    this.#state.emit({ type: 'log', job: this.#state.newJob(), records: [record.bytes] })
   }
 
   #revoked(record: RevokeRecord, place: RecordPlace, from: ChannelState | null): void {
@@ -153,6 +158,11 @@ export class Judge {
     const known = book.get(1, place.slotId)
     const comparison = compareVersion(book.versionAt(1, place.slotId), record.body.version)
     if (comparison === 'older' || comparison === 'too-far') return
+    if (this.#state.members.isRemoved(b4a.toString(record.author, 'hex'))) {
+      this.#state.drop(from?.channel.id ?? null, 'inadmissible')
+      book.refuse(place)
+      return
+    }
     const waiting = pending.bySlot(place.slotId)
     if (known === null && waiting === null) {
       book.refuse(place)
@@ -180,7 +190,8 @@ export class Judge {
     context: { arrival: Arrival; groups: Map<string, NewIntroduction[]> }
   ): AnswerResult[] | null {
     const { arrival, groups } = context
-    const early = this.#earlyVerdict(record, place, arrival)
+    const { keys, expiresSeconds } = record.body
+    const early = this.#earlyVerdict(record, place, { arrival, keys, expiresSeconds, authorizes: 0 })
     if (early !== null) return early
     const origin = checkOrigin(this.#state.keys, record, this.#state.options.feedKeyOf)
     if (origin === 'wrong') {
@@ -193,23 +204,58 @@ export class Judge {
     }
     const first = record.body.keys[0] as Uint8Array
     if (origin === 'own' && this.#denials.checkOwner(first, record.author)) {
-      return this.#ignore(record, place, 'ERR_PARTY_REVOKED')
+      return this.#ignore(record.body.keys, place, 'ERR_PARTY_REVOKED')
     }
-    const entry = this.#entryOf(record, place, { arrival, isOwn: origin === 'own' })
+    this.#group(this.#entryOf(record, place, { arrival, isOwn: origin === 'own' }), groups)
+    return null
+  }
+
+  // An admin's word that a feed may be opened: the rules are asked as about an introduction.
+  #authorized(
+    record: AuthorizeRecord,
+    place: RecordPlace,
+    context: { arrival: Arrival; groups: Map<string, NewIntroduction[]> }
+  ): AnswerResult[] | null {
+    const { arrival, groups } = context
+    const { key, expiresSeconds, version } = record.body
+    const about = { arrival, keys: [key], expiresSeconds, authorizes: version }
+    const early = this.#earlyVerdict(record, place, about)
+    if (early !== null) return early
+    if (!this.#state.book.isAuthentic(record)) {
+      this.#bad(arrival.from, 'bad-signature')
+      return null
+    }
+    if (!this.#facts.isAdmissible(record)) {
+      this.#facts.keep(record, place, arrival.from)
+      return null
+    }
+    this.#group(this.#entryOf(record, place, { arrival, isOwn: false }), groups)
+    return null
+  }
+
+  #group(entry: NewIntroduction, groups: Map<string, NewIntroduction[]>): void {
+    if (entry.authorizes > 0) {
+      groups.set(`authorize/${entry.slotId}`, [entry])
+      return
+    }
     const groupId = `${entry.authorId}/${entry.type}/${b4a.toString(entry.meta, 'hex')}`
     const group = groups.get(groupId)
     if (group === undefined) groups.set(groupId, [entry])
     else group.push(entry)
-    return null
   }
 
   // What can be said without a signature check. Null: it has to be judged.
-  #earlyVerdict(record: IntroduceRecord, place: RecordPlace, arrival: Arrival): AnswerResult[] | null {
-    const { book, pending, nowMs } = this.#state
-    const { version, keys, expiresSeconds } = record.body
+  #earlyVerdict(
+    record: IntroduceRecord | AuthorizeRecord,
+    place: RecordPlace,
+    about: { arrival: Arrival; keys: readonly Uint8Array[]; expiresSeconds: number; authorizes: number }
+  ): AnswerResult[] | null {
+    const { book, pending, nowMs, members } = this.#state
+    const { arrival, keys, expiresSeconds, authorizes } = about
+    const { version } = record.body
     const known = book.get(1, place.slotId)
     const comparison = compareVersion(book.versionAt(1, place.slotId), version)
-    if (known !== null && (comparison === 'older' || comparison === 'same')) return this.#knownResults(record)
+    if (known !== null && (comparison === 'older' || comparison === 'same')) return this.#knownResults(keys)
     if (comparison === 'too-far') {
       this.#state.drop(arrival.from?.channel.id ?? null, 'version-step')
       return []
@@ -223,14 +269,17 @@ export class Judge {
       return waiting.state === 'undecided' ? results(keys, 'pending', '') : []
     }
     if (expiresSeconds > 0 && expiresSeconds * SECOND_MS <= nowMs) {
-      return this.#ignore(record, place, 'ERR_PARTY_EXPIRED')
+      return this.#ignore(keys, place, 'ERR_PARTY_EXPIRED')
     }
-    if (keys.some(key => this.#denials.isDenied(key))) return this.#ignore(record, place, 'ERR_PARTY_REVOKED')
-    return null
+    if (members.isRemoved(b4a.toString(record.author, 'hex'))) {
+      return this.#ignore(keys, place, 'ERR_PARTY_NOT_AUTHORIZED')
+    }
+    const isDenied = keys.some(key => this.#denials.isDenied(key, authorizes))
+    return isDenied ? this.#ignore(keys, place, 'ERR_PARTY_REVOKED') : null
   }
 
-  #knownResults(record: IntroduceRecord): AnswerResult[] {
-    return record.body.keys.map(key => {
+  #knownResults(keys: readonly Uint8Array[]): AnswerResult[] {
+    return keys.map(key => {
       const isHere = this.#state.feeds.byKey(b4a.toString(key, 'hex')) !== null
       if (isHere) return { key, verdict: 'accepted', reason: '' }
       const reason = this.#denials.isDenied(key) ? 'ERR_PARTY_REVOKED' : 'ERR_PARTY_REJECTED'
@@ -239,37 +288,43 @@ export class Judge {
   }
 
   // Not remembered as refused by its signature, which may not have been checked: only the row is.
-  #ignore(record: IntroduceRecord, place: RecordPlace, reason: string): AnswerResult[] {
-    this.#state.drop(null, reason === 'ERR_PARTY_REVOKED' ? 'denied' : 'expired')
+  #ignore(keys: readonly Uint8Array[], place: RecordPlace, reason: IgnoreReason): AnswerResult[] {
+    this.#state.drop(null, IGNORED[reason])
     this.#state.book.refuse(place)
-    return results(record.body.keys, 'ignored', reason)
+    return results(keys, 'ignored', reason)
   }
 
   #entryOf(
-    record: IntroduceRecord,
+    record: IntroduceRecord | AuthorizeRecord,
     place: RecordPlace,
     about: { arrival: Arrival; isOwn: boolean }
   ): NewIntroduction {
     const { arrival, isOwn } = about
-    const { keys, version, bundleType, meta } = record.body
+    const { body } = record
+    const isIntroduction = body.kind === 'introduce'
+    const keys = isIntroduction ? body.keys : [body.key]
     const channel = arrival.from?.channel.id ?? null
+    const ttlAtMs = this.#state.nowMs + this.#state.limits.pendingTtlMs
+    const { expiresSeconds } = body
     return {
       slotId: place.slotId,
-      version,
+      version: body.version,
       author: record.author,
       authorId: b4a.toString(record.author, 'hex'),
       keys,
       keyIds: keys.map(key => b4a.toString(key, 'hex')),
       feedSlots: keys.map(key => b4a.toString(this.#state.keys.feedSlot(key), 'hex')),
       own: keys.map((_, index) => isOwn && index === 0),
-      type: bundleType,
-      meta,
+      type: isIntroduction ? body.bundleType : '',
+      meta: isIntroduction ? body.meta : NO_META,
       row: rowOf(place),
       record: record.bytes,
+      authorizes: isIntroduction ? 0 : body.version,
+      expiresSeconds,
       channel,
       isDirect: arrival.call !== 0,
       waiting: channel !== null && arrival.call !== 0 ? [{ channel, call: arrival.call }] : [],
-      expiresAtMs: this.#state.nowMs + this.#state.limits.pendingTtlMs
+      expiresAtMs: expiresSeconds === 0 ? ttlAtMs : Math.min(ttlAtMs, expiresSeconds * SECOND_MS)
     }
   }
 }

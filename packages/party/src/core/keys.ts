@@ -64,9 +64,9 @@ export function admitSlotOf(crypto: Hashes, issuer: Uint8Array, subject: Uint8Ar
   return copyOf(crypto.hash(issuer, subject).subarray(0, SLOT_BYTES))
 }
 
-/** Slot of a removal: the first 16 bytes of its subject. */
-export function removeSlotOf(subject: Uint8Array): Uint8Array {
-  return copyOf(subject.subarray(0, SLOT_BYTES))
+/** Slot of a removal: the first 16 bytes of H(subject || issuer), so that nobody overwrites another's. */
+export function removeSlotOf(crypto: Hashes, subject: Uint8Array, issuer: Uint8Array): Uint8Array {
+  return copyOf(crypto.hash(subject, issuer).subarray(0, SLOT_BYTES))
 }
 
 /** Author seed for a party whose app brought no key pair, 32 bytes: unlinkable over parties. */

@@ -5,7 +5,8 @@
  * much itself. Whoever has less opens the feed: nobody pushes.
  *
  * Invariants: 1. a feed is granted only while it is in the set, only to a channel that is LIVE (or, for an explicit
- * grant, in which both sides have spoken), only if `share` says so. 2. GRANT names a feed only to a peer that asked for it.
+ * grant, in which both sides have spoken), only if `share` says so. 2. GRANT names a feed only to a peer that asked for it or, at
+ * its end, was granted it.
  */
 import { RowSet } from '@hearsay/feeds/core'
 import b4a from 'b4a'
@@ -47,6 +48,7 @@ export class Lengths {
       key: feed.key,
       slot: keys.feedSlot(feed.key),
       discoveryId: b4a.toString(feed.discoveryKey, 'hex'),
+      isOwn: feed.isOwn,
       version: feed.version,
       author: feed.isOwn ? authorId : (owners.get(keyId) ?? null),
       fork: 0,
@@ -76,8 +78,15 @@ export class Lengths {
     this.changes++
     this.#dirty.delete(entry.slotId)
     this.#toldAtMs.delete(entry.slotId)
-    for (const state of this.#state.channels.values()) state.channel.granted.delete(keyId)
+    for (const state of this.#state.channels.values()) this.#tellEnded(state, entry)
     return entry
+  }
+
+  #tellEnded(state: ChannelState, entry: FeedEntry): void {
+    const { channel } = state
+    const isExplicit = channel.granted.delete(entry.keyId) && channel.isTalking
+    if (!isExplicit && !(channel.isLive && this.#state.isShared(channel.id, entry.key))) return
+    this.#state.send(state, { type: 'grant', isGranted: false, slots: [entry.slot], reason: 0 })
   }
 
   /** What is here of a feed has changed. */
@@ -167,6 +176,11 @@ export class Lengths {
       const entry = this.#state.feeds.bySlot(b4a.toString(slot, 'hex'))
       if (entry !== null) this.#state.emit({ type: 'invited', channel: state.channel.id, key: entry.key })
     }
+  }
+
+  /** GRANT of the peer that ends: what it claimed to hold is nothing to wait for any more. */
+  ended(state: ChannelState, slots: readonly Uint8Array[]): void {
+    for (const slot of slots) state.channel.claims.delete(b4a.toString(slot, 'hex'))
   }
 
   #want(entry: FeedEntry): void {

@@ -19,10 +19,14 @@ import b4a from 'b4a'
 import { Announce } from './announce.js'
 import { Compare } from './compare.js'
 import { Connect } from './connect.js'
+import { decodeCredential } from './credential.js'
 import { Denials } from './deny.js'
+import { Expiries } from './expiries.js'
+import { Facts } from './facts.js'
 import { Judge } from './judge.js'
 import { Lengths } from './lengths.js'
 import { Messages } from './messages.js'
+import { PeerCalls } from './peer-calls.js'
 import { Receive } from './receive.js'
 import { checkOrigin, decodeRecord, type IntroduceBody, type PartyRecord, signRecord } from './records.js'
 import { type ChannelState, CoreState } from './state.js'
@@ -43,6 +47,9 @@ export class PartyCore {
   readonly #connect: Connect
   readonly #sync: Sync
   readonly #receive: Receive
+  readonly #peerCalls: PeerCalls
+  readonly #facts: Facts
+  readonly #expiries: Expiries
   #wakeAtMs = Number.POSITIVE_INFINITY
 
   constructor(options: PartyCoreOptions) {
@@ -51,12 +58,25 @@ export class PartyCore {
     this.#lengths = new Lengths(state)
     this.#denials = new Denials(state)
     this.#announce = new Announce(state, this.#lengths)
-    this.#verdicts = new Verdicts(state, this.#denials, this.#announce)
+    this.#expiries = new Expiries(state, this.#denials)
+    this.#verdicts = new Verdicts(state, {
+      denials: this.#denials,
+      announce: this.#announce,
+      expiries: this.#expiries
+    })
+    this.#facts = new Facts(state, {
+      announce: this.#announce,
+      denials: this.#denials,
+      verdicts: this.#verdicts
+    })
     this.#judge = new Judge(state, {
       denials: this.#denials,
       announce: this.#announce,
-      verdicts: this.#verdicts
+      verdicts: this.#verdicts,
+      facts: this.#facts
     })
+    this.#facts.onJudgeable(records => this.#judge.receive(records, { from: null, how: 'pulled', call: 0 }))
+    state.onSettle(() => this.#facts.settle())
     this.#messages = new Messages(state)
     this.#compare = new Compare(state, this.#lengths, {
       factsDone: channel => this.#connect.factsDone(channel),
@@ -68,7 +88,14 @@ export class PartyCore {
       verdicts: this.#verdicts,
       lengths: this.#lengths,
       messages: this.#messages,
-      announce: this.#announce
+      announce: this.#announce,
+      facts: this.#facts
+    })
+    this.#peerCalls = new PeerCalls(state, {
+      connect: this.#connect,
+      messages: this.#messages,
+      announce: this.#announce,
+      lengths: this.#lengths
     })
     this.#sync = new Sync(state, this.#compare, this.#lengths)
     this.#receive = new Receive(state, {
@@ -110,22 +137,40 @@ export class PartyCore {
     return b4a.equals(record.value.author, author) && this.#state.book.isAuthentic(record.value)
   }
 
+  /** Bits of `CAPABILITY` that the chains of this author give; those of the founder are all, of a stranger none. */
+  capabilitiesOf(author: Uint8Array): number {
+    return this.#state.members.capabilitiesOf(b4a.toString(author, 'hex'))
+  }
+
+  /** Was this author removed, and not admitted again since? */
+  isRemoved(author: Uint8Array): boolean {
+    return this.#state.members.isRemoved(b4a.toString(author, 'hex'))
+  }
+
+  /** The credential of an author: its chain from the genesis down. Null: it has none. */
+  chainOf(author: Uint8Array): Uint8Array | null {
+    return this.#facts.chainOf(author)
+  }
+
   /** Sizes of the tables, for tests and for people who look. */
-  counts(): { channels: number; feeds: number; pending: number; denials: number; records: number } {
-    const { channels, feeds, pending, book } = this.#state
+  counts(): Record<'channels' | 'feeds' | 'pending' | 'denials' | 'records' | 'unchecked', number> {
+    const { channels, feeds, pending, book, unchecked } = this.#state
     return {
       channels: channels.size,
       feeds: feeds.size,
       pending: pending.size,
       denials: book.size(0),
-      records: book.size(1)
+      records: book.size(1),
+      unchecked: unchecked.size
     }
   }
 
   /** Everything happens here. */
   step(input: PartyInput, nowMs: number): PartyEffect[] {
     this.#state.nowMs = Math.max(this.#state.nowMs, nowMs)
+    this.#state.members.at(this.#state.nowMs)
     this.#take(input)
+    this.#facts.settle()
     this.#lengths.flush(false)
     this.#sync.step()
     // The timer is spent, also if it came a little too early for anything to happen.
@@ -141,6 +186,8 @@ export class PartyCore {
       this.#lengths.nextFlushMs(),
       this.#sync.nextDeadlineMs(),
       this.#state.pending.nextExpiryMs(),
+      this.#expiries.nextMs(),
+      this.#state.members.expiresAtMs,
       ...Array.from(this.#state.channels.values(), ({ channel }) => channel.calls.nextDeadlineMs())
     )
     if (atMs === this.#wakeAtMs) return
@@ -196,13 +243,16 @@ export class PartyCore {
     switch (input.type) {
       case 'replayed':
         for (const bytes of input.records) this.#replay(bytes)
+        this.#presentOwn()
         return
       case 'feedAdded':
         this.#lengths.added(input.feed)
         return
       case 'feedRemoved': {
         const entry = this.#lengths.removed(b4a.toString(input.key, 'hex'))
-        if (entry !== null) this.#verdicts.denied(entry.slotId)
+        if (entry === null) return
+        this.#expiries.removed(input.key)
+        this.#verdicts.denied(entry.slotId)
         return
       }
       case 'feedLength':
@@ -211,11 +261,19 @@ export class PartyCore {
     }
   }
 
+  // A chain that was got out of band: from now on it is in the log, and in our BIND.
+  #presentOwn(): void {
+    const { credential } = this.#state.options
+    if (credential !== undefined) this.#facts.present(decodeCredential(credential), null)
+  }
+
   // Our own log is trusted, but for its signatures nothing would be lost by checking: they were checked before.
   #replay(bytes: Uint8Array): void {
     const record = decodeRecord(bytes)
     if (!record.ok) return
-    this.#state.book.put(record.value)
+    const place = this.#state.book.placeOf(record.value)
+    if (!this.#state.book.put(record.value, place)) return
+    this.#expiries.replayed(place.slotId, record.value)
     if (record.value.body.kind !== 'introduce') return
     const introduce = record.value as PartyRecord<IntroduceBody>
     if (checkOrigin(this.#state.keys, introduce, this.#state.options.feedKeyOf) !== 'own') return
@@ -234,6 +292,7 @@ export class PartyCore {
     this.#connect.tick()
     this.#compare.tick()
     this.#verdicts.expire()
+    this.#expiries.tick()
     this.#messages.expire(call => this.#announce.forget(call))
   }
 
@@ -268,6 +327,15 @@ export class PartyCore {
       case 'revoke':
         this.#onRevoke(input)
         return
+      case 'remove':
+        this.#facts.remove(input)
+        return
+      case 'admit':
+        this.#facts.admit(input.admission, input.job)
+        return
+      case 'authorizeAll':
+        this.#facts.authorize(input.key, input.expires, input.job)
+        return
       case 'decide':
         this.#verdicts.decide(input.introduction, input.accept, input)
         return
@@ -294,7 +362,7 @@ export class PartyCore {
         for (const id of [...this.#state.channels.keys()]) this.#connect.close(id, 'shutdown')
         return
       default:
-        this.#onPeer(input)
+        this.#peerCalls.take(input)
         return
     }
   }
@@ -309,61 +377,6 @@ export class PartyCore {
     this.#sync.cancel(call)
     this.#announce.forget(call)
     for (const { channel } of this.#state.channels.values()) channel.calls.cancel(call)
-  }
-
-  #onPeer(input: PartyInput): void {
-    if (!('channel' in input) || input.channel === null) return
-    const state = this.#connect.best(input.channel)
-    switch (input.type) {
-      case 'call':
-        if (state === null || state.channel.author === null) {
-          this.#gone(input.call)
-          return
-        }
-        this.#messages.request(state, { token: input.call, name: input.typeName, ...input })
-        return
-      case 'introduceTo':
-        if (state === null || !this.#mayName(state)) {
-          this.#gone(input.call)
-          return
-        }
-        this.#announce.introduceTo(state, input.introductions, {
-          token: input.call,
-          timeoutMs: input.timeoutMs
-        })
-        return
-      case 'ephemeral':
-        if (state === null || state.channel.isBlocked) return
-        this.#state.send(state, { type: 'ephemeral', name: input.typeName, value: input.value })
-        return
-      case 'replicate': {
-        const isGone = state === null || !this.#mayName(state)
-        const isNew = !isGone && this.#lengths.replicate(state, input.key)
-        this.#state.emit({ type: 'done', job: input.job, code: isGone ? 'ERR_PARTY_CLOSED' : null, isNew })
-        return
-      }
-      case 'refused':
-        this.#onRefused(input)
-        return
-      case 'closePeer':
-        for (const id of this.#connect.siblings(input.channel)) this.#connect.close(id, 'leaving')
-    }
-  }
-
-  // To name a feed to a peer is to agree to it: see channel.ts.
-  #mayName(state: ChannelState): boolean {
-    this.#connect.speak(state)
-    return state.channel.hasSpoken
-  }
-
-  #gone(call: CallToken): void {
-    const message = 'the channel to the peer is closed'
-    this.#state.emit({ type: 'settle', call, result: { ok: false, code: 'ERR_PARTY_CLOSED', message } })
-  }
-
-  #onRefused(input: PartyInput & { type: 'refused' }): void {
-    const state = this.#state.channels.get(input.channel)
-    if (state !== undefined) this.#lengths.refused(state, b4a.toString(input.discoveryKey, 'hex'))
   }
 
   #channel(id: number | null): ChannelState | null {

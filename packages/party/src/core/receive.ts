@@ -95,6 +95,7 @@ export class Receive {
         return
       case 'grant':
         if (frame.isGranted) this.#parts.lengths.granted(state, frame.slots)
+        else this.#parts.lengths.ended(state, frame.slots)
         return
       case 'synced':
         this.#parts.sync.received(state, frame)

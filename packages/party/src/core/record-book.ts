@@ -44,6 +44,8 @@ export interface RecordBookOptions {
   keys: PartyKeys
   maxVerified: number
   maxRefused: number
+  /** The record of a slot changed; null: none is held there any more. */
+  onheld?(slotId: string, record: PartyRecord | null): void
 }
 
 /** Sets 0 and 1 of one party. */
@@ -107,7 +109,16 @@ export class RecordBook {
     this.#rows[place.set].set(place.slot, place.value)
     this.#refused[place.set].delete(place.slotId)
     this.changes[place.set]++
+    this.#options.onheld?.(place.slotId, record)
     return true
+  }
+
+  /** Lets a record go that counts no more. */
+  delete(place: RecordPlace): void {
+    if (!this.#records[place.set].delete(place.slotId)) return
+    this.#rows[place.set].delete(place.slot)
+    this.changes[place.set]++
+    this.#options.onheld?.(place.slotId, null)
   }
 
   /** Records of a set, in no particular order. */

@@ -138,7 +138,7 @@ export function recordSlot(
     case 'revoke':
       return copyOf(body.feedId.subarray(0, SLOT_BYTES))
     case 'remove':
-      return removeSlotOf(body.subject)
+      return removeSlotOf(crypto, body.subject, author)
     case 'introduce':
       return keys.introductionSlot(body.keys[0] as Uint8Array, author)
     case 'withdraw':
@@ -148,6 +148,12 @@ export function recordSlot(
     case 'admit':
       return admitSlotOf(crypto, author, body.subject)
   }
+}
+
+/** Keys of the feeds that the record tells: what `share` may hide. Denials tell none. */
+export function feedsOf({ body }: PartyRecord): readonly Uint8Array[] {
+  if (body.kind === 'introduce') return body.keys
+  return body.kind === 'authorize' ? [body.key] : []
 }
 
 /** Version of the record; 0 for the genesis, which has one form only. */

@@ -14,7 +14,9 @@ import { FeedTable } from './feed-table.js'
 import { encodeFrame, frameIndex, type PartyFrame } from './frames.js'
 import { Introductions } from './introductions.js'
 import { PartyKeys } from './keys.js'
+import { type AdmitRecord, Members, type RemoveRecord } from './members.js'
 import { RecordBook } from './record-book.js'
+import { type PartyRecord, recordDigest } from './records.js'
 import type {
   ChannelDownReason,
   ChannelId,
@@ -23,6 +25,7 @@ import type {
   PartyEffect,
   WarningCode
 } from './types.js'
+import { Unchecked } from './unchecked.js'
 
 /** Types of frames that SYNCED counts: what may change how much the peer is missing. */
 export const NEWS: ReadonlySet<string> = new Set(['records', 'introduce', 'lengths'])
@@ -39,8 +42,8 @@ export interface ChannelState {
   readonly channel: Channel
   /** One comparison per set; sets 1 and 2 from our READY on. */
   readonly digests: [Digest | null, Digest | null, Digest | null]
-  /** `changes` of each set when it was compared last, and when it may be compared again. */
-  readonly compared: { changes: number; nextMs: number }[]
+  /** `changes` of each set when it was compared last, when that began, and when it may be compared again. */
+  readonly compared: { changes: number; startedMs: number; nextMs: number }[]
   readonly bulk: Bulk[]
   readonly pushes: TokenBucket
   readonly ephemerals: TokenBucket
@@ -61,6 +64,10 @@ export class CoreState {
   readonly feeds = new FeedTable()
   readonly book: RecordBook
   readonly pending: Introductions
+  /** Founder, admissions and removals; follows the book. */
+  readonly members: Members
+  /** Facts that can't be judged yet. */
+  readonly unchecked: Unchecked
   readonly channels = new Map<ChannelId, ChannelState>()
   /** Hex of the author that a feed (hex) was proven to be of. */
   readonly owners = new Map<string, string>()
@@ -69,6 +76,7 @@ export class CoreState {
   #nextJob = -1
   #nextQuestion = 1
   #close: (id: ChannelId, reason: ChannelDownReason) => void = () => {}
+  #settle: () => void = () => {}
 
   constructor(options: PartyCoreOptions) {
     const { crypto, limits } = options
@@ -76,11 +84,18 @@ export class CoreState {
     this.limits = limits
     this.keys = new PartyKeys(crypto, options.partyKey)
     this.authorId = b4a.toString(options.author, 'hex')
+    this.members = new Members({
+      maxChain: limits.maxChain,
+      digestOf: record => recordDigest(this.keys, record),
+      isNamed: record => this.isNamed(record)
+    })
+    this.unchecked = new Unchecked(limits)
     this.book = new RecordBook({
       crypto,
       keys: this.keys,
       maxVerified: limits.maxVerified,
-      maxRefused: limits.maxRefused
+      maxRefused: limits.maxRefused,
+      onheld: (slotId, record) => this.#held(slotId, record)
     })
     this.pending = new Introductions({
       maxPending: limits.maxPending,
@@ -95,6 +110,46 @@ export class CoreState {
   /** Who closes a channel; set once by the machine that owns their lives. */
   onClose(close: (id: ChannelId, reason: ChannelDownReason) => void): void {
     this.#close = close
+  }
+
+  #held(slotId: string, record: PartyRecord | null): void {
+    if (record === null) this.members.delete(slotId)
+    else if (record.body.kind === 'genesis') this.members.found(record.author)
+    else if ('n' in record.body) this.members.count(b4a.toString(record.author, 'hex'), record.body.n)
+    if (record?.body.kind === 'admit' || record?.body.kind === 'remove') {
+      this.members.put(slotId, record as AdmitRecord | RemoveRecord)
+    }
+  }
+
+  /** Do the app's rules name the author of this fact as an admin? */
+  isNamed({ author, body }: PartyRecord): boolean {
+    const isAdmin = this.options.isAdmin?.bind(this.options)
+    if (isAdmin === undefined) return false
+    switch (body.kind) {
+      case 'revoke':
+        return isAdmin(author, {
+          kind: 'revoke',
+          version: body.version,
+          subject: body.feedId,
+          cutoff: body.cutoff
+        })
+      case 'remove':
+        return isAdmin(author, { kind: 'remove', version: body.version, subject: body.subject, cutoff: null })
+      case 'authorize':
+        return isAdmin(author, { kind: 'authorize', version: body.version, subject: body.key, cutoff: null })
+      default:
+        return false
+    }
+  }
+
+  /** Who draws the consequences when who counts has changed; set once. */
+  onSettle(settle: () => void): void {
+    this.#settle = settle
+  }
+
+  /** Draws the consequences of changed membership now, rather than at the end of the step. */
+  settle(): void {
+    this.#settle()
   }
 
   /** Number of a job of the core's own; those of the driver are positive. */

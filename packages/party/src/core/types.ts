@@ -57,6 +57,8 @@ export interface IntroductionInfo {
   readonly author: Uint8Array
   /** Were all keys proven to be feeds of the author? */
   readonly own: boolean
+  /** Did an admin authorize it, rather than a member introduce it? */
+  readonly authorized: boolean
   /** Of the record, from 1. */
   readonly version: number
   /** Where it came from directly; null: by gossip, or from the log. */
@@ -120,6 +122,12 @@ export type PartyInput =
     }
   | { type: 'withdraw'; keys: readonly Uint8Array[]; job: number }
   | { type: 'revoke'; key: Uint8Array; cutoff: number | null; purge: boolean; reason: string; job: number }
+  /** Takes a member out; `isWithFeeds`: its feeds, too; `isCascading`: whom it admitted stays out. */
+  | { type: 'remove'; subject: Uint8Array; isWithFeeds: boolean; isCascading: boolean; job: number }
+  /** Admits a member, or the holder of an invite. */
+  | { type: 'admit'; admission: Admission; job: number }
+  /** An admin's word that a feed may be opened; `expires` in Unix s, 0: never. */
+  | { type: 'authorizeAll'; key: Uint8Array; expires: number; job: number }
   /** The app's accept() or reject() on a pending introduction. */
   | { type: 'decide'; introduction: number; accept: boolean; reason: string; job: number }
   | { type: 'setRules' }
@@ -146,6 +154,20 @@ export type PartyInput =
   | { type: 'close' }
   /** A deadline that `wake` named may have come. */
   | { type: 'tick' }
+
+/** Whom to admit, to what. */
+export interface Admission {
+  /** Author key of the member, or public key of the invite; 32 bytes. */
+  readonly subject: Uint8Array
+  /** Bits of `CAPABILITY`. */
+  readonly capabilities: number
+  /** How many admissions may follow. */
+  readonly depth: number
+  /** Unix s; 0: never. */
+  readonly expires: number
+  /** 1 for a member; 0: an invite that its holders redeem by themselves. */
+  readonly uses: number
+}
 
 /** A feed that entered the set. */
 export interface AddedFeed {
@@ -192,7 +214,17 @@ export type PartyEffect =
     }
   | { type: 'ephemeral'; channel: ChannelId; typeName: string; value: Uint8Array }
   /** Authorize these keys, `record` in the same log entry; answer with `logged`. */
-  | { type: 'authorize'; job: number; keys: readonly Uint8Array[]; record: Uint8Array; meta: Uint8Array }
+  | {
+      type: 'authorize'
+      job: number
+      keys: readonly Uint8Array[]
+      record: Uint8Array
+      meta: Uint8Array
+      /** Of an admin's authorization, which may win over a denial; 0: none of its own. */
+      version: number
+    }
+  /** The authorization of this feed ran out: close it, without a record. Answer with `logged`. */
+  | { type: 'unauthorize'; job: number; key: Uint8Array }
   /** Write these records; answer with `logged`. */
   | { type: 'log'; job: number; records: readonly Uint8Array[] }
   /** Revoke this feed, `record` in the same log entry; answer with `logged`. */

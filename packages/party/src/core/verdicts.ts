@@ -9,6 +9,7 @@
 import b4a from 'b4a'
 import type { Announce } from './announce.js'
 import type { Denials } from './deny.js'
+import type { Expiries } from './expiries.js'
 import type { AnswerResult } from './frames.js'
 import type { NewIntroduction, PendingIntroduction } from './introductions.js'
 import { decodeRecord } from './records.js'
@@ -20,13 +21,15 @@ export class Verdicts {
   readonly #state: CoreState
   readonly #denials: Denials
   readonly #announce: Announce
+  readonly #expiries: Expiries
   readonly #writing = new Map<number, PendingIntroduction>()
   readonly #appJobs = new Map<number, number>()
 
-  constructor(state: CoreState, denials: Denials, announce: Announce) {
+  constructor(state: CoreState, parts: { denials: Denials; announce: Announce; expiries: Expiries }) {
     this.#state = state
-    this.#denials = denials
-    this.#announce = announce
+    this.#denials = parts.denials
+    this.#announce = parts.announce
+    this.#expiries = parts.expiries
   }
 
   /** Puts introductions of one author on the table, to be judged together. */
@@ -68,7 +71,8 @@ export class Verdicts {
   #undecided(entry: PendingIntroduction): void {
     // The app authorized this feed by itself before: that is its decision on its author's introduction, too.
     const isHere = entry.keyIds.every(id => this.#state.feeds.byKey(id) !== null)
-    const isTheirs = entry.own.every(own => own) || entry.authorId === this.#state.authorId
+    const isOwn = entry.own.every(own => own) || entry.authorId === this.#state.authorId
+    const isTheirs = isOwn || entry.authorizes > 0
     if (isHere && isTheirs && entry.state === 'asking') {
       this.#accept(entry, entry.keyIds)
       return
@@ -106,7 +110,9 @@ export class Verdicts {
     }
     const accepted = new Set(keyIds)
     const keys = entry.keys.filter((_, index) => accepted.has(entry.keyIds[index] as string))
-    this.#state.emit({ type: 'authorize', job, keys, record: entry.record, meta: entry.meta })
+    this.#expiries.accepting(entry)
+    const { record, meta, authorizes: version } = entry
+    this.#state.emit({ type: 'authorize', job, keys, record, meta, version })
   }
 
   /** The app decided. */
@@ -200,10 +206,19 @@ export class Verdicts {
     for (const { channel, call } of entry.waiting) this.#announce.answer(channel, call, answer)
   }
 
+  /** An author (hex) was removed: what it introduced is off the table. */
+  removed(authorId: string): void {
+    for (const entry of [...this.#state.pending]) {
+      if (entry.authorId !== authorId) continue
+      this.end(entry, { verdict: 'ignored', reason: 'ERR_PARTY_NOT_AUTHORIZED' })
+    }
+    this.pump()
+  }
+
   /** A feed (hex of its slot) is denied now: whatever was being decided about it is over. */
   denied(slotId: string): void {
     for (const entry of this.#state.pending.ofFeed(slotId)) {
-      if (!entry.keys.some(key => this.#denials.isDenied(key))) continue
+      if (!entry.keys.some(key => this.#denials.isDenied(key, entry.authorizes))) continue
       this.end(entry, { verdict: 'ignored', reason: 'ERR_PARTY_REVOKED' })
     }
     this.pump()
@@ -221,5 +236,6 @@ export function results(
 
 function infoOf(entry: PendingIntroduction): IntroductionInfo {
   const { id, keys, type, meta, author, version, channel } = entry
-  return { id, keys, type, meta, author, own: entry.own.every(own => own), version, channel }
+  const authorized = entry.authorizes > 0
+  return { id, keys, type, meta, author, own: entry.own.every(own => own), authorized, version, channel }
 }

@@ -104,16 +104,21 @@ export class RuleCaller {
     const method = this.rules[name] as ((query: unknown) => unknown) | undefined
     if (method === undefined) return otherwise
     try {
-      return method.call(this.rules, query) === true
+      const answer = method.call(this.rules, query)
+      if (typeof answer === 'boolean') return answer
+      this.wrongType(name, answer)
+      // An asynchronous one: it is refused, and what it rejects with is nobody's.
+      if (answer instanceof Promise) answer.catch(() => {})
     } catch (fault) {
       this.#report(name, { code: 'ERR_PARTY_REJECTED', fault })
-      return false
     }
+    return false
   }
 
   /** A rule answered with something that it can't. */
   wrongType(name: string, value: unknown): void {
-    this.#report(name, { code: 'ERR_PARTY_REJECTED', fault: new TypeError(`it answered a ${typeof value}`) })
+    const what = value instanceof Promise ? 'promise' : typeof value
+    this.#report(name, { code: 'ERR_PARTY_REJECTED', fault: new TypeError(`it answered a ${what}`) })
   }
 
   #report(name: string, { code, fault }: { code: string; fault: unknown }): void {

@@ -21,6 +21,7 @@ export type PartyMatter = Exclude<
       | 'send'
       | 'closeChannel'
       | 'authorize'
+      | 'unauthorize'
       | 'log'
       | 'deny'
       | 'grant'
@@ -132,6 +133,8 @@ export class Driver {
       }
       case 'authorize':
         return void this.#authorize(effect)
+      case 'unauthorize':
+        return void this.#log(effect.job, this.#options.feeds.revoke(effect.key, { reason: 'expired' }))
       case 'log':
         return void this.#log(effect.job, this.#options.feeds.records.append(effect.records))
       case 'deny':
@@ -184,20 +187,22 @@ export class Driver {
   }
 
   async #authorize(effect: PartyEffect & { type: 'authorize' }): Promise<void> {
-    const { job, keys, record } = effect
+    const { job, keys, record, version } = effect
     const meta = decodeMeta(effect.meta) ?? undefined
     // One call each, all in one tick: they share one synced entry of the log.
-    const written = keys.map((key, index) => this.#authorizeOne(key, meta, index === 0 ? record : undefined))
+    const ofAdmin = version > 0 ? { version } : {}
+    const written = keys.map((key, index) =>
+      this.#authorizeOne(key, meta, index === 0 ? { record, ...ofAdmin } : ofAdmin)
+    )
     await this.#log(job, Promise.all(written))
   }
 
   async #authorizeOne(
     key: Uint8Array,
     meta: Record<string, unknown> | undefined,
-    record: Uint8Array | undefined
+    extra: { record?: Uint8Array; version?: number }
   ): Promise<unknown> {
     const { feeds } = this.#options
-    const extra = record === undefined ? {} : { record }
     try {
       return await feeds.authorize(key, meta, extra)
     } catch (fault) {
@@ -271,6 +276,8 @@ function messageOfCode(code: string): string {
       return 'the set takes no more feeds'
     case 'ERR_PARTY_CLOSED':
       return 'it is closed'
+    case 'ERR_PARTY_NOT_AUTHORIZED':
+      return 'this author may not sign that'
     default:
       return 'the fact could not be written'
   }

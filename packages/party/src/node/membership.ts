@@ -30,6 +30,7 @@ import { FeedsBridge } from './feeds-bridge.js'
 import { PartyIntroduction } from './introduction.js'
 import { IntroductionQueue } from './introduction-queue.js'
 import type { JobOptions } from './jobs.js'
+import { MemberFacts } from './member-facts.js'
 import { MemberTopics } from './member-topics.js'
 import { type KeyBundle, originOf } from './own-introductions.js'
 import type { Party } from './party.js'
@@ -57,6 +58,8 @@ export interface MembershipOptions {
 export class Membership {
   /** The gossip topics whose peers are this party's. */
   readonly topics = new MemberTopics()
+  /** Admissions, removals and authorizations of ours. */
+  readonly facts: MemberFacts
   readonly #table: PeerTable
   readonly #options: MembershipOptions
   readonly #caller: RuleCaller
@@ -79,6 +82,11 @@ export class Membership {
       warn: error => options.emit(to => to.emit('warning', error))
     })
     const { party, partyKeys, limits } = options
+    this.facts = new MemberFacts({
+      feeds: party.feeds,
+      core: () => this.#core,
+      job: make => this.#job(make)
+    })
     this.#connections = new Connections({
       feeds: party.feeds,
       keys: partyKeys,

@@ -13,10 +13,12 @@ import { EventEmitter } from 'eventemitter3'
 import { PartyKeys } from '../core/keys.js'
 import { PartyError, rangeError, typeError } from '../errors.js'
 import { keyBytes, keyId } from '../key.js'
-import { LIMITS, type Limits } from '../limits.js'
+import type { Limits } from '../limits.js'
 import { rules as readyMade } from '../rules.js'
 import type {
   AbortSignalLike,
+  AdmitOptions,
+  Capability,
   DuplexLike,
   FeedMeta,
   Introducible,
@@ -30,6 +32,7 @@ import type {
   PartyPeer,
   PartyRules,
   PartySwarm,
+  RemoveOptions,
   RevokeOptions,
   SyncedResult,
   WaitOptions
@@ -37,6 +40,7 @@ import type {
 import { checkRules } from './ask-rules.js'
 import { Membership } from './membership.js'
 import { keysOf } from './own-introductions.js'
+import { checkOptions, mergeLimits } from './party-options.js'
 import { ReplicateStreams } from './replicate.js'
 import { joinSwarm, type SwarmLike } from './swarm.js'
 import { within } from './within.js'
@@ -224,6 +228,50 @@ export class Party extends EventEmitter<PartyEvents> implements PartyLike {
   }
 
   /**
+   * Authorizes a feed here, and tells all members as an admin of the party: their rules are asked about it. With a version
+   * above a revocation it takes that back.
+   *
+   * @throws {TypeError} `ERR_PARTY_BAD_KEY`; {PartyError} `ERR_PARTY_NOT_AUTHORIZED`: we are no admin; `ERR_PARTY_STORAGE`.
+   */
+  async authorize(key: Key): Promise<void> {
+    const bytes = keyBytes(key)
+    await this.ready()
+    await this.#membership.facts.authorize(bytes)
+  }
+
+  /**
+   * Admits a member, signed by us. Needs the capability 'invite' and a depth above the one that is given.
+   *
+   * @param author - Author key of the member.
+   * @returns The chain from the founder down: option `credential` of the member's party.
+   * @throws {TypeError} `ERR_PARTY_BAD_KEY`, `ERR_PARTY_BAD_OPTION`; {PartyError} `ERR_PARTY_NOT_AUTHORIZED`: we may not
+   * admit anybody to that; `ERR_PARTY_STORAGE`.
+   */
+  async admit(author: Key, options: AdmitOptions = {}): Promise<Uint8Array> {
+    const bytes = keyBytes(author)
+    await this.ready()
+    return this.#membership.facts.admit(bytes, options)
+  }
+
+  /**
+   * Takes a member out, with everything that hangs on its admissions, and tells all members. Resolves when it is durable.
+   * Blocks that others hold can't be recalled, and the member still knows the party key.
+   *
+   * @throws {TypeError} `ERR_PARTY_BAD_KEY`; {PartyError} `ERR_PARTY_NOT_AUTHORIZED`: we are no admin, or it is the
+   * founder; `ERR_PARTY_STORAGE`.
+   */
+  async remove(author: Key, options: RemoveOptions = {}): Promise<void> {
+    const bytes = keyBytes(author)
+    await this.ready()
+    await this.#membership.facts.remove(bytes, options)
+  }
+
+  /** What the chains of admissions allow this author, as far as it is known here; the founder everything, a stranger nothing. */
+  capabilitiesOf(author: Key): readonly Capability[] {
+    return this.#membership.facts.capabilitiesOf(keyBytes(author))
+  }
+
+  /**
    * Takes other rules from now on: what is pending or was rejected is asked again, what was accepted stays.
    *
    * @throws {TypeError} `ERR_PARTY_BAD_OPTION`.
@@ -346,30 +394,4 @@ export class Party extends EventEmitter<PartyEvents> implements PartyLike {
 
 function closedError(): PartyError {
   return new PartyError('ERR_PARTY_CLOSED', 'the party is closed')
-}
-
-function checkOptions(options: PartyOptions): void {
-  if (typeof options !== 'object' || options === null) {
-    throw typeError('ERR_PARTY_BAD_OPTION', 'a party needs { key, storage } or { key, feeds }')
-  }
-  keyBytes(options.key)
-  if (options.feeds === undefined && options.storage === undefined) {
-    throw typeError('ERR_PARTY_BAD_OPTION', 'a party needs a storage or a set of feeds')
-  }
-  if (options.rules !== undefined) checkRules(options.rules)
-  const { keyPair } = options
-  const isPair = keyPair?.publicKey?.byteLength === 32 && keyPair?.secretKey?.byteLength === 64
-  if (keyPair !== undefined && !isPair) {
-    throw typeError('ERR_PARTY_BAD_KEY', 'keyPair needs a publicKey of 32 bytes and a secretKey of 64')
-  }
-}
-
-function mergeLimits(limits: Partial<Limits> = {}): Limits {
-  for (const [name, value] of Object.entries(limits)) {
-    if (!Object.hasOwn(LIMITS, name)) throw typeError('ERR_PARTY_BAD_OPTION', `there is no limit ${name}`)
-    if (typeof value !== 'number' || !(value >= 0)) {
-      throw rangeError('ERR_PARTY_BAD_OPTION', `${name} is ${value}, it must be a number from 0`)
-    }
-  }
-  return { ...LIMITS, ...limits }
 }

@@ -61,9 +61,14 @@ async function introduce(host: QuestionHost, question: Question & { about: 'intr
     meta: decodeMeta(first.meta),
     author: first.author,
     own: introductions.every(one => one.own),
+    authorized: introductions.every(one => one.authorized),
     bundle: null
   }
-  const answer = await host.caller.ask('onIntroduceFeeds', { peer: host.peer(channel), message })
+  const answer = await host.caller.ask('onIntroduceFeeds', {
+    peer: host.peer(channel),
+    party: host.party,
+    message
+  })
   if (!answer.ok) {
     const reason = cut(answer.code, host.limits.maxReasonBytes)
     return { about: 'introduce', verdict: 'reject', reason }
