@@ -155,6 +155,7 @@ test('X11 a thousand copies of one batch cost one verification', async t => {
   const [listener, friend] = [gossipNode(t), gossipNode(t)]
   connect(listener, friend)
   const [hostile, other] = [await member(listener), await member(listener)]
+  await until(() => listener.topic.peers().filter(peer => peer.role('cats') === 'active').length === 3)
   const batch = new RawAuthor(CATS).batch(['again'])
   for (const peer of [hostile, other]) {
     peer.atOnce(() => {

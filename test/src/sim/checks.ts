@@ -12,11 +12,16 @@
  *   G9  an own (incarnation, seq) is used once
  *   G10 input that fails verification changes nothing
  *   A2  a batch is pushed to a link at most once, and never to the one that it came from
+ *   C1  what is repaired, and how often something is pushed, is within what a scenario allows
+ *
+ * Those of links, trees and order are in tree-checks.ts and order-checks.ts.
  */
 import type { Batch, Limits, TopicEffect, TopicInput } from '@hearsay/gossip/core'
 import type { EventQueue } from './event-queue.js'
 import type { Observer, Port, SimNode } from './node.js'
+import { OrderChecks } from './order-checks.js'
 import { TraceHash } from './rng.js'
+import { TreeChecks } from './tree-checks.js'
 
 /** A broken invariant; the message begins with its number. */
 export class Violation extends Error {
@@ -87,6 +92,8 @@ export class Checker implements Observer {
   /** Drops by reason. */
   readonly drops = new Map<string, number>()
   readonly hash = new TraceHash()
+  readonly trees = new TreeChecks((invariant, node, what) => this.fail(invariant, node, what))
+  readonly order = new OrderChecks((invariant, node, what) => this.fail(invariant, node, what))
   /** The last lines, when tracing is on. */
   readonly lines: string[] = []
   /** Virtual ms of the last BATCH that anybody sent. */
@@ -97,6 +104,8 @@ export class Checker implements Observer {
   readonly #traces: boolean
   readonly #entries = new Map<string, Entry>()
   readonly #lives = new Map<SimNode, { boot: number; life: Life }>()
+  /** What processes with a boot horizon delivered in any life. */
+  readonly #ever = new Map<SimNode, Set<string>>()
   #before: string | null = null
 
   constructor(queue: EventQueue, { traces = false } = {}) {
@@ -107,6 +116,7 @@ export class Checker implements Observer {
   before(node: SimNode, input: TopicInput, port: Port | null): void {
     this.#before = null
     if (input.type === 'frame' && port?.remote.options.isHostile) this.#before = this.#stateOf(node)
+    this.trees.before(node, input)
     this.#note(node, input)
   }
 
@@ -131,6 +141,8 @@ export class Checker implements Observer {
     if (input.type === 'blocked') this.counts.blocked++
     this.#checkBounds(node)
     this.#checkUnchanged(node, effects)
+    this.trees.after(node, effects, this.#queue.nowMs)
+    this.order.after(node, effects, node.nowMs)
   }
 
   published(node: SimNode, effect: Extract<TopicEffect, { type: 'published' }>, payload: Uint8Array): void {
@@ -138,7 +150,7 @@ export class Checker implements Observer {
     if (this.#entries.has(key)) this.fail('G9', node, `${key} was used before`)
     this.counts.published++
     const { incarnation, seq } = effect
-    const expiresMs = node.nowMs + node.options.limits.ttlMs
+    const expiresMs = node.wallMs + node.options.limits.ttlMs
     const place = { author: node.authorId, incarnation, seq, payload, atMs: this.#queue.nowMs, expiresMs }
     this.#entries.set(key, { node, boot: node.boot, ...place })
   }
@@ -163,12 +175,13 @@ export class Checker implements Observer {
     const groups = this.#groups()
     let required = 0
     for (const [key, entry] of this.#entries) {
+      if (entry.node.hasJumped) continue
       if (entry.expiresMs - entry.node.options.skewMs - skewMs < Math.max(healedAtMs, entry.atMs) + marginMs)
         continue
       for (const group of groups) {
         if (!group.some(node => this.#holds(node, key, entry))) continue
         for (const node of group) {
-          if (node.bootAtMs > healedAtMs) continue
+          if (node.bootAtMs > healedAtMs || this.#isRefused(node, entry, skewMs)) continue
           required++
           if (!this.#holds(node, key, entry)) {
             this.fail(
@@ -181,6 +194,15 @@ export class Checker implements Observer {
       }
     }
     return required
+  }
+
+  /** C1: call it with what a scenario allows, as shares of the deliveries. */
+  checkCost({ repairs, pushes }: { readonly repairs: number; readonly pushes: number }): void {
+    const { counts } = this
+    const shares = [counts.repairs / counts.deliveries, counts.pushes / counts.deliveries] as const
+    const told = shares.map(share => share.toFixed(2))
+    if (shares[0] > repairs) throw new Violation(`C1 ${told[0]} repairs a delivery, at most ${repairs}`)
+    if (shares[1] > pushes) throw new Violation(`C1 ${told[1]} pushes a delivery, at most ${pushes}`)
   }
 
   /** G8: call it when everything has expired for a while. */
@@ -207,8 +229,8 @@ export class Checker implements Observer {
   #onDeliver(node: SimNode, life: Life, effect: Extract<TopicEffect, { type: 'deliver' }>): void {
     const { batch, accepted } = effect
     const { maxSkewMs } = node.options.limits
-    if (node.nowMs > batch.createdMs + batch.ttlSeconds * 1000 + maxSkewMs) this.fail('G3', node, 'expired')
-    if (batch.createdMs > node.nowMs + maxSkewMs) this.fail('G3', node, 'from the future')
+    if (node.wallMs > batch.createdMs + batch.ttlSeconds * 1000 + maxSkewMs) this.fail('G3', node, 'expired')
+    if (batch.createdMs > node.wallMs + maxSkewMs) this.fail('G3', node, 'from the future')
     for (const index of accepted ?? batch.payloads.keys()) {
       const seq = batch.seq0 + index
       const key = keyOf(batch.ref.authorId, batch.ref.incarnationId, seq)
@@ -218,10 +240,24 @@ export class Checker implements Observer {
       if (!isEqual(entry.payload, batch.payloads[index])) this.fail('G1', node, `${key} has other bytes`)
       if (life.delivered.has(key)) this.fail('G2', node, `${key} was delivered twice`)
       life.delivered.add(key)
+      if (node.options.bootHorizon) this.#checkEver(node, key)
       this.counts.deliveries++
       this.delays.push(this.#queue.nowMs - entry.atMs)
       this.hash.add(seq, batch.createdMs)
     }
+  }
+
+  #checkEver(node: SimNode, key: string): void {
+    const ever = this.#ever.get(node) ?? new Set()
+    this.#ever.set(node, ever)
+    if (ever.has(key)) this.fail('G2', node, `${key} was delivered in an earlier life`)
+    ever.add(key)
+  }
+
+  // Whose clock was moved may refuse anything; who has a horizon refuses what is older than its start.
+  #isRefused(node: SimNode, entry: Entry, skewMs: number): boolean {
+    const horizonMs = node.bootAtMs + node.options.limits.maxSkewMs + skewMs
+    return node.hasJumped || (node.options.bootHorizon && entry.atMs < horizonMs)
   }
 
   #onSend(node: SimNode, life: Life, effect: Extract<TopicEffect, { type: 'send' }>): void {
@@ -320,7 +356,9 @@ export class Checker implements Observer {
   /** Honest processes that are connected by links that are up at both ends. */
   #groups(): SimNode[][] {
     const left = new Set(this.#lives.keys())
-    for (const node of left) if (!node.isUp || node.isSilent || node.options.isHostile) left.delete(node)
+    for (const node of left) {
+      if (!node.isUp || node.isSilent || node.hasJumped || node.options.isHostile) left.delete(node)
+    }
     const groups: SimNode[][] = []
     for (const start of left) {
       const group = [start]

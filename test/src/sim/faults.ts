@@ -7,7 +7,7 @@
 import type { SimNode } from './node.js'
 import type { Connection, World } from './world.js'
 
-/** Kinds of fault. */
+/** Kinds of fault; those from 'one-way' on aren't drawn, only asked for. */
 export const FAULT_KINDS = [
   'jitter',
   'partition',
@@ -17,8 +17,14 @@ export const FAULT_KINDS = [
   'slow-link',
   'hostile',
   'skew',
-  'slow-rules'
+  'slow-rules',
+  'one-way',
+  'mass-kill',
+  'clock'
 ] as const
+
+/** Kinds that a seed may draw. */
+export const DRAWN_KINDS: readonly FaultKind[] = FAULT_KINDS.slice(0, FAULT_KINDS.indexOf('one-way'))
 
 /** A kind of fault. */
 export type FaultKind = (typeof FAULT_KINDS)[number]
@@ -66,6 +72,40 @@ function partition(world: World, hits: Hits): void {
   })
 }
 
+/** A third of the connections, or more, carry nothing one way for longer than a silent link is borne. */
+function oneWay(world: World, hits: Hits): void {
+  const stalled = world.open().flatMap(({ wires }) => (world.rng.chance(0.4) ? [world.rng.pick(wires)] : []))
+  if (stalled.length === 0) return
+  hits['one-way']++
+  for (const wire of stalled) wire.stall()
+  const endMs = Math.min(world.queue.nowMs + world.rng.int(3000, 5000), HEAL_MS)
+  world.queue.at(endMs, () => {
+    for (const wire of stalled) wire.resume()
+  })
+}
+
+/** Four of five die at once, early enough that the rest notices before the end. */
+function arrangeMassKill(world: World, hits: Hits): void {
+  world.queue.at(world.rng.int(1500, 2500), () => {
+    const victims = world.rng.shuffle(world.honest).slice(0, Math.floor(world.honest.length * 0.8))
+    for (const node of victims) killOne(world, node)
+    hits['mass-kill'] += victims.length
+  })
+}
+
+/** Puts a clock wrong; by less than twice the bound, so that nobody is charged for it. */
+function moveClock(world: World, hits: Hits): void {
+  const node = somebodyUp(world)
+  if (node === undefined) return
+  hits.clock++
+  const ms = world.rng.pick([300, 1500, 4000, 6000, 8000])
+  const { boot } = node
+  node.moveClock(world.rng.chance(0.5) ? ms : -ms)
+  world.queue.at(Math.min(world.queue.nowMs + world.rng.int(100, 3000), HEAL_MS), () => {
+    if (node.boot === boot) node.moveClock(0)
+  })
+}
+
 function crash(world: World, hits: Hits): void {
   const node = somebodyUp(world)
   if (node === undefined) return
@@ -82,6 +122,10 @@ function killSilently(world: World, hits: Hits): void {
   const node = somebodyUp(world)
   if (node === undefined) return
   hits['silent-kill']++
+  killOne(world, node)
+}
+
+function killOne(world: World, node: SimNode): void {
   node.isSilent = true
   const dead = world.open().filter(({ edge }) => edge.from === node || edge.to === node)
   for (const edge of world.edges) if (edge.from === node || edge.to === node) edge.isGone = true
@@ -111,6 +155,9 @@ function slowLink(world: World, hits: Hits): void {
 export function arrangeFaults(world: World, kinds: ReadonlySet<FaultKind>, hits: Hits): void {
   const { rng } = world
   if (kinds.has('partition')) atRandom(world, rng.int(1, 3), () => partition(world, hits))
+  if (kinds.has('one-way')) atRandom(world, rng.int(1, 2), () => oneWay(world, hits))
+  if (kinds.has('mass-kill')) arrangeMassKill(world, hits)
+  if (kinds.has('clock')) atRandom(world, rng.int(1, 4), () => moveClock(world, hits))
   if (kinds.has('crash')) atRandom(world, rng.int(1, 4), () => crash(world, hits))
   if (kinds.has('silent-kill')) {
     atRandom(world, rng.int(1, Math.max(1, Math.floor(world.honest.length / 3))), () =>

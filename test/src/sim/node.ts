@@ -33,6 +33,9 @@ export interface Port {
   readonly cut: () => void
   isOpen: boolean
   isUp: boolean
+  role: 'active' | 'standby'
+  /** When the role changed last, virtual ms. */
+  roleMs: number
 }
 
 /** What a process is made of. */
@@ -48,6 +51,8 @@ export interface NodeOptions {
   readonly isHostile: boolean
   /** How long rules and validators think, ms; null: they aren't asked. */
   readonly thinksMs: number | null
+  /** Does a start refuse what is older than itself? */
+  readonly bootHorizon: boolean
   readonly makeCore: (options: TopicCoreOptions) => DrivenCore
 }
 
@@ -70,6 +75,10 @@ export class SimNode {
   isUp = true
   /** Is it dead without having said so? */
   isSilent = false
+  /** What the wall clock was moved by, ms. */
+  offsetMs = 0
+  /** Was it ever moved in this run? */
+  hasJumped = false
   readonly ports = new Map<LinkId, Port>()
   /** Rewrites what a hostile process sends; returns the effects to apply. */
   corrupt: ((effect: TopicEffect, port: Port) => TopicEffect[]) | null = null
@@ -94,6 +103,11 @@ export class SimNode {
   /** This process's Unix ms. */
   get nowMs(): number {
     return Math.floor(this.#queue.nowMs) + this.options.skewMs
+  }
+
+  /** This process's wall clock. */
+  get wallMs(): number {
+    return this.nowMs + this.offsetMs
   }
 
   /** Hex of the author key, as the checker writes it. */
@@ -122,11 +136,28 @@ export class SimNode {
     })
   }
 
+  /** Moves the wall clock; 0: it is right again. */
+  moveClock(offsetMs: number): void {
+    this.hasJumped = true
+    this.offsetMs = offsetMs
+    this.step({ type: 'clock', offsetMs })
+  }
+
   /** Opens the topic's channel on a new connection. */
   open(about: { remote: SimNode; binding: ConnectionBinding; out: Wire; cut: () => void }): Port {
     const { remote, binding, out, cut } = about
     const egress = new Egress(this.options.limits)
-    const port: Port = { link: this.#nextLink++, remote, egress, out, cut, isOpen: true, isUp: false }
+    const port: Port = {
+      link: this.#nextLink++,
+      remote,
+      egress,
+      out,
+      cut,
+      isOpen: true,
+      isUp: false,
+      role: 'standby',
+      roleMs: this.#queue.nowMs
+    }
     out.onDrain = () => {
       if (!port.isOpen) return
       egress.setWritable(true)
@@ -167,12 +198,13 @@ export class SimNode {
   restart(): void {
     this.isUp = true
     this.isSilent = false
+    this.offsetMs = 0
     this.boot++
     this.core = this.#start()
   }
 
   #start(): DrivenCore {
-    const { identity, topicKey, limits, makeCore, thinksMs } = this.options
+    const { identity, topicKey, limits, makeCore, thinksMs, bootHorizon } = this.options
     this.bootAtMs = this.#queue.nowMs
     this.#wake++
     return makeCore({
@@ -181,6 +213,7 @@ export class SimNode {
       crypto: identity.port(this.#rng.fork().float),
       limits,
       startMs: this.nowMs,
+      bootHorizon,
       ...(thinksMs === null ? {} : { asksAuthorize: true, asksValidate: true, asksAdmit: true })
     })
   }
@@ -201,9 +234,13 @@ export class SimNode {
     else if (effect.type === 'published') this.#onPublished(effect)
     else if (effect.type === 'ask') this.#answer(effect)
     else if (effect.type === 'wake') this.#sleep(effect.atMs)
-    else if (effect.type === 'linkUp') {
+    else if (effect.type === 'unsend') this.ports.get(effect.link)?.egress.cancel(effect.link, effect.batch)
+    else if (effect.type === 'linkUp' || effect.type === 'linkRole') {
       const port = this.ports.get(effect.link)
-      if (port !== undefined) port.isUp = true
+      if (port === undefined) return
+      if (effect.type === 'linkUp') port.isUp = true
+      port.role = effect.role
+      port.roleMs = this.#queue.nowMs
     }
   }
 

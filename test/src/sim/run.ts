@@ -8,7 +8,7 @@
  */
 import { TopicCore } from '@hearsay/gossip/core'
 import type { IdentityMaker } from './crypto.js'
-import { arrangeFaults, FAULT_KINDS, type FaultKind, HEAL_MS, type Hits, noHits } from './faults.js'
+import { arrangeFaults, DRAWN_KINDS, type FaultKind, HEAL_MS, type Hits, noHits } from './faults.js'
 import { corrupt, type HostileOptions } from './hostile.js'
 import type { NodeOptions } from './node.js'
 import { Rng } from './rng.js'
@@ -25,6 +25,10 @@ export interface RunOptions {
   /** Largest payload in bytes; one in ten is up to this. Default 6,000. */
   readonly maxBytes?: number
   readonly degree?: number
+  /** Who publishes: so many of the processes. Default: all. */
+  readonly authors?: number
+  /** What it may cost, as shares of the deliveries. Default: anything. */
+  readonly cost?: { readonly repairs: number; readonly pushes: number }
   readonly hostile?: Partial<HostileOptions>
   readonly world?: Partial<WorldOptions>
   readonly identities?: IdentityMaker
@@ -45,21 +49,29 @@ export interface RunResult {
   readonly required: number
   /** Delays from publish to delivery, virtual ms, ascending. */
   readonly delays: readonly number[]
-  /** Honest connections when the world had healed. */
+  /** Honest connections when the world had healed, and how many of them were compared at both ends. */
   readonly connections: number
+  readonly agreed: number
+  /** What ordered subscriptions read, and ranges that they were told to be missing. */
+  readonly ordered: { readonly read: number; readonly skipped: number }
   readonly lines: readonly string[]
 }
 
 /** Time that repair has after healing, virtual ms. */
 const REPAIR_MS = 2500
 const LAST_PUBLISH_MS = HEAL_MS + 500
+/** What a moved clock may be ahead. */
+const MAX_AHEAD_MS = 8000
 
 function drawKinds(rng: Rng): FaultKind[] {
-  return rng.shuffle(FAULT_KINDS).slice(0, rng.int(0, 4))
+  return rng.shuffle(DRAWN_KINDS).slice(0, rng.int(0, 4))
 }
 
 /** Publishes `messages` payloads at random, some of them in bursts that share a batch. */
-function arrangeTraffic(world: World, messages: number, maxBytes: number): void {
+function arrangeTraffic(
+  world: World,
+  { messages, maxBytes, authors }: { messages: number; maxBytes: number; authors: number }
+): void {
   const { rng } = world
   let left = messages
   while (left > 0) {
@@ -67,7 +79,7 @@ function arrangeTraffic(world: World, messages: number, maxBytes: number): void 
     left -= burst
     const first = left
     world.queue.at(rng.int(20, LAST_PUBLISH_MS), () => {
-      const up = world.honest.filter(node => node.isUp && !node.isSilent)
+      const up = world.honest.filter(node => node.isUp && !node.isSilent).slice(0, authors)
       const node = rng.pick(up)
       for (let i = 0; i < burst; i++) {
         const payload = rng.bytes(rng.chance(0.1) ? rng.int(200, maxBytes) : rng.int(8, 200))
@@ -106,25 +118,32 @@ export function run(seed: number, options: RunOptions = {}): RunResult {
   }
   for (const node of world.hostile) corrupt(node, world, { options: lies, hits })
   arrangeFaults(world, new Set(kinds), hits)
-  arrangeTraffic(world, options.messages ?? draw.int(20, 40), options.maxBytes ?? 6000)
-  return judge(world, { seed, kinds, hits, skewMs })
+  const { maxBytes = 6000, authors = Number.POSITIVE_INFINITY, cost } = options
+  arrangeTraffic(world, { messages: options.messages ?? draw.int(20, 40), maxBytes, authors })
+  return judge(world, { seed, kinds, hits, skewMs, cost })
 }
 
 function judge(
   world: World,
-  { seed, kinds, hits, skewMs }: Pick<RunResult, 'seed' | 'kinds' | 'hits'> & { skewMs: number }
+  about: Pick<RunResult, 'seed' | 'kinds' | 'hits'> & { skewMs: number; cost: RunOptions['cost'] }
 ): RunResult {
+  const { seed, kinds, hits, skewMs, cost } = about
   const { checker, queue, limits } = world
   queue.runUntil(LAST_PUBLISH_MS + REPAIR_MS + 100)
   const connections = world.open().filter(({ edge }) => !edge.from.options.isHostile).length
   const required = checker.checkDelivered({ healedAtMs: HEAL_MS, marginMs: REPAIR_MS, skewMs })
+  if (cost !== undefined) checker.checkCost(cost)
+  const agreed = checker.trees.checkAgreement(world.open(), queue.nowMs)
   world.rest()
-  const expiredMs = LAST_PUBLISH_MS + limits.ttlMs + limits.maxSkewMs + skewMs + 1000
+  const aheadMs = kinds.includes('clock') ? MAX_AHEAD_MS : 0
+  const expiredMs = LAST_PUBLISH_MS + limits.ttlMs + limits.maxSkewMs + skewMs + aheadMs + 1000
   queue.runUntil(expiredMs + 1500)
   checker.checkQuiet(expiredMs)
   checker.checkReleased(world.honest)
   if (kinds.includes('slow-rules')) hits['slow-rules'] += checker.counts.deliveries
   const { counts, drops, delays, lines } = checker
   delays.sort((a, b) => a - b)
-  return { seed, kinds, hash: checker.hash.value, hits, counts, drops, required, delays, connections, lines }
+  const { read, skipped } = checker.order
+  const seen = { hits, counts, drops, required, delays, connections, agreed, lines }
+  return { seed, kinds, hash: checker.hash.value, ...seen, ordered: { read, skipped } }
 }

@@ -58,6 +58,10 @@ export interface WorldOptions {
   /** Clocks differ by at most this. */
   readonly skewMs?: number
   readonly thinksMs?: number | null
+  /** Pairs that have two connections. Default 0. */
+  readonly twins?: number
+  /** Does each start refuse what is older? Default false. */
+  readonly bootHorizon?: boolean
   readonly limits?: Partial<Limits>
   readonly identities?: IdentityMaker
   readonly makeCore: NodeOptions['makeCore']
@@ -182,7 +186,7 @@ export class World {
   }
 
   #makeNode(name: string, isHostile: boolean): SimNode {
-    const { skewMs = 0, thinksMs = null, makeCore } = this.#options
+    const { skewMs = 0, thinksMs = null, bootHorizon = false, makeCore } = this.#options
     const seed = fakeHash(this.rng.bytes(32))
     const options: NodeOptions = {
       name,
@@ -193,6 +197,7 @@ export class World {
       skewMs: this.rng.int(0, skewMs),
       isHostile,
       thinksMs,
+      bootHorizon,
       makeCore
     }
     return new SimNode(options, this.queue, this.rng.fork(), this.checker)
@@ -211,6 +216,11 @@ export class World {
     const wanted = Math.min((honest.length * degree) / 2, (honest.length * (honest.length - 1)) / 2)
     while (pairs.size < wanted) add(this.rng.int(0, honest.length - 1), this.rng.int(0, honest.length - 1))
     for (const [from, to] of pairs.values()) this.#addEdge(from, to)
+    // The second one as often as not the other way round.
+    for (const pair of this.rng.shuffle([...pairs.values()]).slice(0, this.#options.twins ?? 0)) {
+      const [from, to] = this.rng.shuffle(pair) as [SimNode, SimNode]
+      this.#addEdge(from, to)
+    }
     for (const node of this.hostile) {
       for (const to of this.rng.shuffle(honest).slice(0, 3)) this.#addEdge(node, to)
     }

@@ -10,7 +10,7 @@
  */
 import b4a from 'b4a'
 import type { Limits } from '../limits.js'
-import { CLASS_DURABLE, checkPayloads, payloadViews } from './batch.js'
+import { CLASS_DURABLE, checkPayloads, makeBatch } from './batch.js'
 import { Reader, uintSize, Writer } from './bytes.js'
 import { MALFORMED, type Result, success, TOO_LARGE } from './result.js'
 import type { AuthorRef, Batch } from './types.js'
@@ -125,25 +125,17 @@ export function createdMsOf(frame: BatchFrame, ref: AuthorRef): number {
 
 /** The batch of a decoded frame whose index stands for `ref`. Copies all bytes, in one allocation. */
 export function batchOf(frame: BatchFrame, ref: AuthorRef): Batch {
-  const { signature, head, payloadBytes } = frame
+  const { signature, head, seq0, count, ttlSeconds, class: classBits } = frame
   const payloadsAt = SIGNATURE_BYTES + head.length
-  const bytes = b4a.allocUnsafe(payloadsAt + payloadBytes.length)
+  const bytes = b4a.allocUnsafe(payloadsAt + frame.payloadBytes.length)
   bytes.set(signature, 0)
-  bytes.set(head, SIGNATURE_BYTES)
-  bytes.set(payloadBytes, payloadsAt)
-  const copy = bytes.subarray(payloadsAt)
-  return {
-    ref,
-    seq0: frame.seq0,
-    count: frame.count,
-    createdMs: createdMsOf(frame, ref),
-    ttlSeconds: frame.ttlSeconds,
-    class: frame.class,
-    signature: bytes.subarray(0, SIGNATURE_BYTES),
-    head: bytes.subarray(SIGNATURE_BYTES, payloadsAt),
-    payloadBytes: copy,
-    payloads: payloadViews(copy, frame.count)
-  }
+  if (head.length > 0) bytes.set(head, SIGNATURE_BYTES)
+  bytes.set(frame.payloadBytes, payloadsAt)
+  const payloadBytes = bytes.subarray(payloadsAt)
+  const createdMs = createdMsOf(frame, ref)
+  const signed = { ref, seq0, count, createdMs, ttlSeconds, class: classBits, payloadBytes }
+  const ownHead = head.length > 0 ? bytes.subarray(SIGNATURE_BYTES, payloadsAt) : undefined
+  return makeBatch(signed, bytes.subarray(0, SIGNATURE_BYTES), ownHead)
 }
 
 function isInRange(frame: BatchFrame, limits: Limits): boolean {

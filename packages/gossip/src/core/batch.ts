@@ -16,7 +16,7 @@ import b4a from 'b4a'
 import { Reader, uintSize, Writer } from './bytes.js'
 import { type Hashes, namespaceOf, writeName } from './keys.js'
 import { MALFORMED, type Result, success, TOO_LARGE } from './result.js'
-import type { Batch } from './types.js'
+import type { AuthorRef, Batch } from './types.js'
 
 /** Bit of `Batch.class`: the messages live in the author's feed. */
 export const CLASS_DURABLE = 16
@@ -75,6 +75,42 @@ export function payloadViews(bytes: Uint8Array, count: number): Uint8Array[] {
   const payloads: Uint8Array[] = []
   for (let i = 0; i < count; i++) payloads.push(reader.buffer(bytes.length))
   return payloads
+}
+
+const NO_HEAD = new Uint8Array(0)
+
+/** A batch with nothing but its bytes: thousands are cached, and nobody reads their payloads again. */
+class StoredBatch implements Batch {
+  readonly ref: AuthorRef
+  readonly seq0: number
+  readonly count: number
+  readonly createdMs: number
+  readonly ttlSeconds: number
+  readonly class: number
+  readonly signature: Uint8Array
+  readonly head: Uint8Array
+  readonly payloadBytes: Uint8Array
+
+  constructor(signed: SignedBatch, signature: Uint8Array, head: Uint8Array) {
+    this.ref = signed.ref
+    this.seq0 = signed.seq0
+    this.count = signed.count
+    this.createdMs = signed.createdMs
+    this.ttlSeconds = signed.ttlSeconds
+    this.class = signed.class
+    this.signature = signature
+    this.head = head
+    this.payloadBytes = signed.payloadBytes
+  }
+
+  get payloads(): readonly Uint8Array[] {
+    return payloadViews(this.payloadBytes, this.count)
+  }
+}
+
+/** Makes a batch. The bytes become its own; the payloads must be a list that `checkPayloads` finds right. */
+export function makeBatch(signed: SignedBatch, signature: Uint8Array, head: Uint8Array = NO_HEAD): Batch {
+  return new StoredBatch(signed, signature, head)
 }
 
 /** Computes the digests of one topic. Holds one header and fills it in again for each batch. */

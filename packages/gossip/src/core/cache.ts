@@ -54,7 +54,9 @@ export class BatchCache {
       list = []
       this.#lists.set(batch.ref, list)
     }
-    list.splice(lowerBound(list, batch.seq0), 0, batch)
+    // In order, as nearly always.
+    if (list.length === 0 || (list.at(-1) as Batch).seq0 < batch.seq0) list.push(batch)
+    else list.splice(lowerBound(list, batch.seq0), 0, batch)
     ;(hops === 0 ? this.#own : this.#foreign).set(batch, hops)
     this.#bytes += costOf(batch)
     this.#addedBytes += costOf(batch)
@@ -109,7 +111,8 @@ export class BatchCache {
     if (!this.#foreign.delete(batch)) this.#own.delete(batch)
     this.#bytes -= costOf(batch)
     const list = this.#lists.get(batch.ref) as Batch[]
-    list.splice(list.indexOf(batch), 1)
+    if (list[0] === batch) list.shift()
+    else list.splice(lowerBound(list, batch.seq0), 1)
     if (list.length === 0) this.#lists.delete(batch.ref)
   }
 }

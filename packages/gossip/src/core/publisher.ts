@@ -14,7 +14,7 @@
  */
 import { rangeError } from '../errors.js'
 import type { Limits } from '../limits.js'
-import { encodePayloads, type SignedBatch } from './batch.js'
+import { encodePayloads, makeBatch, type SignedBatch } from './batch.js'
 import { TokenBucket } from './budget.js'
 import { makeAuthorRef, newIncarnation } from './keys.js'
 import type { AuthorRef, Batch, CryptoPort, OnFull } from './types.js'
@@ -271,12 +271,7 @@ export class Publisher {
       class: 0,
       payloadBytes
     }
-    const batch = {
-      ...unsigned,
-      signature: crypto.sign(digest(unsigned)),
-      head: new Uint8Array(0),
-      payloads: open.messages.map(message => message.payload)
-    }
+    const batch = makeBatch(unsigned, crypto.sign(digest(unsigned)))
     this.#nextSeq += count
     return { batch, publishes: open.messages.map(message => message.publish) }
   }

@@ -17,7 +17,7 @@
 import { Arrivals } from './arrivals.js'
 import type { AuthorEntry } from './author-entry.js'
 import type { Newcomer } from './author-table.js'
-import type { SignedBatch } from './batch.js'
+import { makeBatch, type SignedBatch } from './batch.js'
 import { expiresMsOf } from './cache.js'
 import { EquivocationDetector } from './equivocation.js'
 import { batchOf, createdMsOf, decodeBatch, type Hop } from './frames.js'
@@ -317,8 +317,9 @@ export class Receiver {
     for (let i = 0; i < batch.count; i++) if (verdicts[i] === 'accept') accepted.push(i)
     this.#commit({ batch, hop, link }, accepted.length === batch.count ? null : accepted)
     if (accepted.length > 0) return
-    const isRejected = batch.payloads.every((_payload, i) => verdicts[i] === 'reject')
-    if (isRejected) links.fault(link, 'rejected', this.#charge(Points.rejected))
+    let rejected = 0
+    for (let i = 0; i < batch.count; i++) if (verdicts[i] === 'reject') rejected++
+    if (rejected === batch.count) links.fault(link, 'rejected', this.#charge(Points.rejected))
     else this.#drop(link, 'ignored')
   }
 
@@ -357,7 +358,10 @@ export class Receiver {
   // The entry may have been made, or dropped, while the batch waited.
   #canonicalBatch(batch: Batch): Batch {
     const ref = this.canonical(batch.ref)
-    return ref === batch.ref ? batch : { ...batch, ref }
+    if (ref === batch.ref) return batch
+    const { seq0, count, createdMs, ttlSeconds, class: classBits, payloadBytes, signature, head } = batch
+    const signed = { ref, seq0, count, createdMs, ttlSeconds, class: classBits, payloadBytes }
+    return makeBatch(signed, signature, head)
   }
 
   #time(link: Link, ref: AuthorRef): void {

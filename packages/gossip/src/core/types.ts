@@ -141,7 +141,7 @@ export interface Batch {
   readonly head: Uint8Array
   /** The payload list exactly as it is hashed and sent: count times (uint length, bytes). */
   readonly payloadBytes: Uint8Array
-  /** Views on `payloadBytes`, one a message. */
+  /** Views on `payloadBytes`, one a message; made anew each time. */
   readonly payloads: readonly Uint8Array[]
 }
 

@@ -44,7 +44,7 @@ export class MessageMaker<T> {
   peek(batch: Batch, origin: Origin): readonly (Opened<T> | null)[] {
     const known = this.#opened.get(batch)
     if (known !== undefined) return known
-    const opened = batch.payloads.map((_, index) => this.#open(batch, index, origin))
+    const opened = batch.payloads.map((payload, index) => this.#open(batch, { payload, index }, origin))
     this.#opened.set(batch, opened)
     return opened
   }
@@ -52,19 +52,24 @@ export class MessageMaker<T> {
   /** The messages with these indexes that can be decoded; all if `accepted` is null. */
   take(batch: Batch, accepted: readonly number[] | null, origin: Origin): Opened<T>[] {
     const known = this.#opened.get(batch)
+    const payloads = known === undefined ? batch.payloads : []
     const messages: Opened<T>[] = []
     const count = accepted?.length ?? batch.count
     for (let i = 0; i < count; i++) {
       const index = accepted?.[i] ?? i
-      const opened = known === undefined ? this.#open(batch, index, origin) : known[index]
+      const payload = payloads[index]
+      const opened = payload === undefined ? known?.[index] : this.#open(batch, { payload, index }, origin)
       if (opened) messages.push(opened)
     }
     return messages
   }
 
-  #open(batch: Batch, index: number, { hops, from }: Origin): Opened<T> | null {
-    const payload = batch.payloads[index]
-    if (payload === undefined) return null
+  #open(
+    batch: Batch,
+    what: { payload: Uint8Array; index: number },
+    { hops, from }: Origin
+  ): Opened<T> | null {
+    const { payload, index } = what
     let data: T
     try {
       data = this.#encoding.decode(payload)
