@@ -26,6 +26,7 @@ function scripted(limits = LIMITS, sizes: Record<string, number> = {}) {
         skewMs: 0,
         isHostile: false,
         thinksMs: null,
+        bootHorizon: false,
         makeCore: () => ({ step: () => next, ownHello: () => new Uint8Array(1), explain: () => [], sizes })
       },
       queue,

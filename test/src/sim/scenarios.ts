@@ -38,6 +38,24 @@ export const SCENARIOS: Readonly<Record<string, RunOptions>> = {
     ],
     degree: 6
   },
+  // Most links are standbys.
+  standbys: { nodes: 20, faults: ['silent-kill', 'partition', 'reconnect'], degree: 14, messages: 60 },
+  'mass-kill': { nodes: 40, faults: ['mass-kill'], degree: 16, messages: 80 },
+  // One author, and what its tree costs while links break.
+  tree: {
+    nodes: 16,
+    faults: ['reconnect'],
+    degree: 6,
+    messages: 250,
+    maxBytes: 200,
+    authors: 1,
+    cost: { repairs: 0.5, pushes: 3 }
+  },
+  large: { nodes: 10, faults: ['slow-link', 'reconnect'], degree: 5, messages: 120, maxBytes: 60_000 },
+  'one-way': { nodes: 10, faults: ['one-way'], degree: 5, messages: 60 },
+  clock: { nodes: 8, faults: ['clock', 'reconnect'], messages: 60 },
+  'boot-horizon': { nodes: 8, faults: ['crash'], messages: 120, world: { bootHorizon: true } },
+  twins: { nodes: 8, faults: ['reconnect', 'partition'], degree: 3, messages: 60, world: { twins: 8 } },
   crowd: { nodes: 50, faults: ['partition', 'reconnect', 'crash'], degree: 6, messages: 60 }
 }
 
