@@ -2,11 +2,11 @@
  * What one link was answered, so that it can't have us send the same again and again: a question of 20 bytes may ask for
  * 256 KiB.
  *
- * What was answered since the link took all that waited isn't queued twice: on a slow link the asker hears nothing for
- * long, and asks again. Else the same batch goes out `maxAnswersPerBatch` times within `answerMs`, and all answers together are no more bytes than
- * twice what the link could hear of: what was cached when it asked first, and all that was cached since. What is over that is
- * MISSed as 'over-budget', without points: the asker waits a moment, and asks again or asks somebody else. The first
- * bound is per time, not for ever, because what was answered may not have got out: a link whose queue is full drops it.
+ * What was answered since the link took all that waited isn't queued twice: on a slow link the asker hears nothing for long,
+ * and asks again. Else the same batch goes out `maxAnswersPerBatch` times within `answerMs`, and all answers together are no
+ * more bytes than twice what the link could hear of: what was cached when it asked first, and all that was cached since.
+ * What is over that is MISSed as 'over-budget', without points: the asker waits a moment, and asks again or asks somebody
+ * else. The first bound is per time, not for ever, because what was answered may not have got out: a full queue drops it.
  *
  * Bound: nothing is kept alive by it; batches of the last `answerMs` that are still cached are remembered.
  */
@@ -41,6 +41,12 @@ export class Answers {
   /** It took all that waited for it. */
   drained(): void {
     this.#underWay = new WeakSet()
+  }
+
+  /** What waited for it was dropped: nothing was answered lately. */
+  dropped(): void {
+    this.#underWay = new WeakSet()
+    this.#times = new WeakMap()
   }
 
   /** Is it being sent this batch still? */

@@ -95,6 +95,11 @@ export class LinkBudgets {
     return this.#answers
   }
 
+  /** What waited for it was dropped, answers too. */
+  answersDropped(): void {
+    this.#answers?.dropped()
+  }
+
   /** Asks for an active place. Who keeps the back-offs asks once in 10 s, urgently as often. */
   get asks(): TokenBucket {
     const { linkBackoffMs, maxAsksAtOnce } = this.#limits

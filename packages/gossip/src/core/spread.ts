@@ -38,6 +38,7 @@ export interface Learned {
   readonly isMarked: boolean
   /** Marks of this author come too often over this link. */
   readonly isExcess: boolean
+  /** Control frames that follow from it. */
   readonly frames: readonly SpreadFrame[]
 }
 

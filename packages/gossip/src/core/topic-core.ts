@@ -227,6 +227,7 @@ export class TopicCore {
     if (link === undefined) return
     const before = link.flow
     link.flow = state === 'drained' ? 'open' : state
+    if (state === 'lagging') link.budgets.answersDropped()
     if (state === 'lagging' && before !== 'lagging') {
       this.#parts.outbox.add({ type: 'warning', code: 'slow-peer', link: id })
     }

@@ -1,5 +1,5 @@
 /** MARK, which asks that a tree is built again: on each frame, from authors and from those who only forward. */
-import { LIMITS } from '@hearsay/gossip/core'
+import { FrameKind, LIMITS } from '@hearsay/gossip/core'
 import test from 'ava'
 import { TOPIC_KEY, underAttack } from '../../support/attack.js'
 import { RawAuthor } from '../../support/raw-peer.js'
@@ -8,6 +8,8 @@ import { soon, turns, until } from '../../support/until.js'
 test('X10 MARK each time buys no copy: a marked batch crosses each link once', async t => {
   const { member, reached, heard, goesOn } = await underAttack(t)
   const [peer, other] = [await member(), await member()]
+  // Who becomes active is told all watermarks: from then on it gets what others bring.
+  await until(() => other.received(FrameKind.have).length > 0)
   const author = new RawAuthor(TOPIC_KEY)
   peer.atOnce(() => {
     for (let seq0 = 0; seq0 < 200; seq0++) {
