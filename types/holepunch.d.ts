@@ -306,6 +306,8 @@ declare module 'corestore' {
     constructor(storage: string, options?: object)
     // biome-ignore lint/suspicious/noExplicitAny: the storage below; only node/hypercore.ts may touch it
     readonly storage: any
+    // biome-ignore lint/suspicious/noExplicitAny: the open cores; only node/corestore.ts may touch them
+    readonly cores: any
     readonly opened: boolean
     readonly closed: boolean
     ready(): Promise<void>

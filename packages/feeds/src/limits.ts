@@ -32,6 +32,8 @@ export interface FeedsLimits {
   idleMs: number
   /** ms without that, after which a feed gives its place to one that waits. */
   restMs: number
+  /** ms without a block going after which a peer that lacks some is no reason any more to keep a feed open. */
+  stallMs: number
   /** Opens of feeds that weren't granted, per second and connection; above it they are refused unasked. */
   asksPerSecond: number
   /** How many such opens may come at once. */
@@ -46,6 +48,8 @@ export interface FeedsLimits {
   refusedMs: number
   /** ms that such a back-off lasts at most. */
   maxRefusedMs: number
+  /** ms before a feed is offered again that the peer closed while we still lacked blocks. */
+  reopenMs: number
   /** How far a version from outside may be above the known one. */
   maxVersionStep: number
   /** Bytes of the proof of a fork that are kept. */
@@ -91,6 +95,7 @@ export const LIMITS: Readonly<FeedsLimits> = Object.freeze({
   lingerMs: 8_000, // as long as Corestore keeps a core that nobody uses
   idleMs: 5_000,
   restMs: 250,
+  stallMs: 10_000,
   asksPerSecond: 100,
   asksBurst: 2_000,
   finderMs: 2_000,
@@ -98,6 +103,7 @@ export const LIMITS: Readonly<FeedsLimits> = Object.freeze({
   closeMs: 5_000,
   refusedMs: 60_000,
   maxRefusedMs: 3_600_000,
+  reopenMs: 1_000,
   maxVersionStep: 1_048_576, // so that one mistake can't use up the 2^53 versions of a slot
   maxForkProofBytes: 65_536,
   maxForkProofs: 64,

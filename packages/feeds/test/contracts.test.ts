@@ -47,6 +47,45 @@ test('the internals that a revoke and a flush stand on are there', async t => {
   t.is(waited, 1)
 })
 
+test('the internals that lengths, quotas and closed feeds stand on are there', async t => {
+  const store = await makeStore(t)
+  const core = store.get({ name: 'x' })
+  await core.append(['a', 'bb', 'ccc', 'dddd'])
+  await core.clear(2)
+  t.is(core.core.bitfield.firstUnset(0), 2)
+  t.is(core.core.bitfield.firstUnset(3), 4)
+  t.deepEqual(await core.seek(3, { wait: false }), [2, 0], 'a byte is found without the blocks before it')
+  const [info, none] = await store.storage.getInfos([core.discoveryKey, b4a.alloc(32)], { auth: false })
+  t.deepEqual([info.head.fork, info.head.length, info.hints.contiguousLength], [0, 4, 2])
+  t.is(none, null)
+  const inner = core.core
+  t.is(inner.gc, 0)
+  await core.close()
+  t.is(inner.gc, 1, 'Corestore counts its looks at a core that nobody uses')
+  inner.gc = 3
+  store.cores._gcCycle()
+  t.truthy(inner.closing)
+  await inner.closing
+  t.is(store.cores.size, 0)
+})
+
+test('what a peer has shown is read from its entry in the replicator', async t => {
+  const [one, two] = [await makeStore(t), await makeStore(t)]
+  const writer = one.get({ name: 'x' })
+  await writer.append(['a', 'b', 'c'])
+  const reader = two.get({ key: writer.key })
+  await reader.ready()
+  const [left, right] = connectionPair(t)
+  writer.replicate(left)
+  reader.replicate(right)
+  await reader.get(0)
+  const [peer] = reader.peers
+  t.is(peer.remoteSynced, true)
+  t.deepEqual([peer.remoteFork, peer.remoteLength, peer.remoteContiguousLength], [0, 3, 3])
+  t.is(typeof peer.remoteDownloading, 'boolean')
+  t.deepEqual(peer.remotePublicKey, right.remotePublicKey)
+})
+
 test('a replicator without detachFrom fails loudly instead of leaking', async t => {
   const store = await makeStore(t)
   const root = store.get({ name: 'x' })

@@ -33,7 +33,13 @@ function apply(set: FactSet, fact: SetFact): void {
 
 /** One end of a connection: a gate, and its jobs that aren't done yet. */
 class End {
-  readonly gate = new GateCore({ maxOpening: 2, offerMs: 5_000, refusedMs: 100, maxRefusedMs: 1_000 })
+  readonly gate = new GateCore({
+    maxOpening: 2,
+    offerMs: 5_000,
+    refusedMs: 100,
+    maxRefusedMs: 1_000,
+    reopenMs: 100
+  })
   readonly jobs = new Map<string, GateEffect['kind']>()
 
   step(input: GateInput, nowMs: number): void {

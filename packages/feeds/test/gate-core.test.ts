@@ -7,7 +7,7 @@ import { GateCore } from '@hearsay/feeds/core'
 import test from 'ava'
 import fc from 'fast-check'
 
-const LIMITS = { maxOpening: 2, offerMs: 5_000, refusedMs: 60_000, maxRefusedMs: 3_600_000 }
+const LIMITS = { maxOpening: 2, offerMs: 5_000, refusedMs: 60_000, maxRefusedMs: 3_600_000, reopenMs: 1_000 }
 
 function run(gate: GateCore, inputs: GateInput[], nowMs = 0): string[] {
   return inputs.flatMap(input => gate.step(input, nowMs)).map(effect => effect.kind)
@@ -90,6 +90,21 @@ test('a peer that does not answer an offer within 5 s counts as refusing', t => 
   t.is(gate.state('f'), 'refused')
 })
 
+test('a feed that the peer closed rests if nothing is missing, and is offered again a second later if something is', t => {
+  const gate = new GateCore(LIMITS)
+  const attach = [want(), opened(), attached(), answered()]
+  run(gate, [grant(), ...attach])
+  t.deepEqual(run(gate, [{ kind: 'gone', id: 'f', isMissed: false }, detached()]), ['detach', 'rest'])
+  run(gate, attach)
+  t.deepEqual(run(gate, [{ kind: 'gone', id: 'f', isMissed: true }, detached()], 7), ['detach', 'wake'])
+  t.is(gate.state('f'), 'refused')
+  t.deepEqual(run(gate, [{ kind: 'tick' }], 1_006), ['wake'])
+  t.deepEqual(run(gate, [{ kind: 'tick' }], 1_007), ['open'])
+  run(gate, [opened(), attached(), answered(), ungrant()])
+  t.deepEqual(run(gate, [{ kind: 'gone', id: 'f', isMissed: true }, detached()]), [], 'revoked meanwhile')
+  t.is(gate.state('f'), undefined)
+})
+
 test('a feed that can not be detached in time costs the connection', t => {
   const gate = new GateCore(LIMITS)
   run(gate, [grant(), want(), opened(), attached(), answered(), ungrant()])
@@ -130,6 +145,8 @@ test('PG1, PG2, PG6 hold for random inputs: no attach without a holder, one job 
     fc.record({ kind: fc.constant('ungrant' as const), id, holder: fc.nat(1) }),
     fc.record({ kind: fc.constant('want' as const), id, isInvited: fc.boolean() }),
     fc.record({ kind: fc.constant('asked' as const), id }),
+    fc.record({ kind: fc.constant('idle' as const), id }),
+    fc.record({ kind: fc.constant('gone' as const), id, isMissed: fc.boolean() }),
     fc.record({ kind: fc.constant('tick' as const) }),
     fc.record({ kind: fc.constant('answer' as const), id, isGood: fc.boolean() })
   )

@@ -32,97 +32,6 @@ function blocks(count: number): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => b4a.from(`block ${i}`))
 }
 
-test('X35 a feed on disk that was never authorized is served by corestore.replicate to who knows its key, and never by a set', async t => {
-  const store = await makeStore(t)
-  const secret = store.get({ name: 'secret' })
-  await secret.append(b4a.from('secret'))
-  const { key } = secret
-  await secret.close()
-
-  const leaking = await stranger(t, key)
-  const [a, b] = connectionPair(t)
-  store.replicate(a)
-  leaking.replicate(b)
-  t.is(b4a.toString(await leaking.get(0)), 'secret')
-  a.destroy()
-
-  const set = await openSet(t, store)
-  await set.writer()
-  const refused = await stranger(t, key)
-  const [c, d] = connectionPair(t)
-  set.replicate(c)
-  let rejected = 0
-  refused.replicate(d)
-  await d.opened
-  for (const channel of Protomux.from(d)) {
-    if (channel.id !== null && b4a.equals(channel.id, refused.discoveryKey)) {
-      rejected += Number(!(await channel.fullyOpened()))
-    }
-  }
-  t.is(rejected, 1)
-  await t.throwsAsync(refused.get(0, { timeout: 100 }))
-  t.is(refused.length, 0)
-  t.false(d.destroyed)
-})
-
-test('a stranger that only connects is told no discovery key', async t => {
-  const set = await makeSet(t)
-  const writer = await set.writer()
-  await writer.append(b4a.from('x'))
-  const [left, right] = connectionPair(t)
-  const session = set.replicate(left, { manual: true })
-  const asked: string[] = []
-  Protomux.from(right).pair({ protocol: 'hypercore/alpha' }, id => {
-    if (id !== null) asked.push(b4a.toString(id, 'hex'))
-  })
-  await right.opened
-  await turns()
-  t.deepEqual(asked, [])
-  await session.grant(writer.key)
-  session.wanted(writer.key, 1)
-  await until(() => asked.length === 1)
-})
-
-test('a revoke in the middle of a download stops it for good: appends, activity, asking again and new sessions bring nothing', async t => {
-  const [alice, bob] = [await makeSet(t), await makeSet(t)]
-  const writer = await alice.writer('big')
-  const other = await alice.writer('other')
-  await writer.append(blocks(3_000))
-  await other.append(b4a.from('0'))
-  const feed = await bob.authorize(writer.key)
-  const kept = await bob.authorize(other.key)
-  const [left, right] = connectionPair(t)
-  alice.replicate(left)
-  bob.replicate(right)
-  await until(async () => (await blocksOf(feed)) > 50)
-  await alice.revoke(writer.key)
-  let uploads = 0
-  writer.on('upload', () => uploads++)
-  await turns(50)
-  const had = await blocksOf(feed)
-  t.true(had < 3_000, 'the fault came too late to hit')
-
-  // The author still has its blocks; the feed may grow elsewhere. Bob toggles, asks, and makes new sessions.
-  const again = feed.session()
-  await again.close()
-  const missing: number[] = [] // blocks come in any order
-  for (let seq = 0; seq < 3_000; seq++) if (!(await feed.has(seq))) missing.push(seq)
-  const [one, two] = missing as [number, number]
-  await t.throwsAsync(feed.get(one, { timeout: 200 }))
-  const [left2, right2] = connectionPair(t)
-  alice.replicate(left2)
-  bob.replicate(right2)
-  await t.throwsAsync(feed.get(two, { timeout: 200 }))
-  t.is(await blocksOf(feed), had)
-  t.is(uploads, 0)
-  await other.append(b4a.from('1'))
-  t.is(b4a.toString(await kept.get(1)), '1')
-  t.false(left.destroyed)
-
-  await alice.authorize(writer.key)
-  t.is(b4a.toString(await feed.get(one)), `block ${one}`)
-})
-
 test('a revoke by the reader stops it from taking more', async t => {
   const [alice, bob] = [await makeSet(t), await makeSet(t)]
   const writer = await alice.writer('big')
@@ -228,60 +137,6 @@ test('a grant and a revoke in one tick, in both orders and twenty times, end as 
   t.is(b.replicating.size, 0)
 })
 
-test('toggles on both sides at once never leave the feed stuck', async t => {
-  const [alice, bob] = [await makeSet(t), await makeSet(t)]
-  const writers = await Promise.all(['a', 'b', 'c'].map(name => alice.writer(name)))
-  for (const writer of writers) await bob.authorize(writer.key)
-  const [left, right] = connectionPair(t)
-  const a = alice.replicate(left, { manual: true })
-  const b = bob.replicate(right, { manual: true })
-  for (let round = 0; round < 8; round++) {
-    const toggles = writers.flatMap(({ key }) =>
-      [a, b].map(async session => {
-        await session.revoke(key)
-        await session.grant(key)
-        session.invited(key)
-      })
-    )
-    await Promise.all(toggles)
-    for (const [i, writer] of writers.entries()) {
-      await writer.append(b4a.from(`${round}`))
-      const feed = bob.get(writer.key)
-      t.is(
-        b4a.toString((await feed?.get(round, { timeout: 5_000 })) as Uint8Array),
-        `${round}`,
-        `${round} ${i}`
-      )
-    }
-  }
-})
-
-test('two sets share a feed on one connection: it goes on until the last of them ends it', async t => {
-  const store = await makeStore(t)
-  const one = await openSet(t, store, { namespace: 'one' })
-  const two = await openSet(t, store, { namespace: 'two' })
-  const bob = await makeSet(t)
-  const writer = await one.writer()
-  await two.authorize(writer.key)
-  const feed = await bob.authorize(writer.key)
-  const [left, right] = connectionPair(t)
-  one.replicate(left)
-  const session = two.replicate(left)
-  bob.replicate(right)
-  await writer.append(b4a.from('0'))
-  t.is(b4a.toString(await feed.get(0)), '0')
-  await until(() => session.replicating.has(writer.id))
-  await session.close()
-  await writer.append(b4a.from('1'))
-  t.is(b4a.toString(await feed.get(1)), '1')
-  await one.revoke(writer.key)
-  await t.throwsAsync(writer.append(b4a.from('2')), { code: 'ERR_FEEDS_NOT_AUTHORIZED' })
-  const core = store.get({ key: writer.key })
-  t.is(core.length, 2)
-  await t.throwsAsync(feed.get(2, { timeout: 100 }))
-  t.is(feed.peers.length, 0)
-})
-
 test('a feed of one set is never served by the other set on the same connection', async t => {
   const store = await makeStore(t)
   const one = await openSet(t, store, { namespace: 'one' })
@@ -361,32 +216,6 @@ test('a finder that hangs, throws or rejects refuses, and everything else on the
   t.true(warnings.length > 0)
 })
 
-test('store.replicate on a connection of ours is stopped before a block goes, before and after our session', async t => {
-  for (const isFirst of [true, false]) {
-    const store = await makeStore(t)
-    const secret = store.get({ name: 'secret' })
-    await secret.append(b4a.from('secret'))
-    const set = await openSet(t, store)
-    const writer = await set.writer()
-    await writer.append(b4a.from('0'))
-    const warnings: string[] = []
-    set.on('warning', warning => warnings.push(warning.code))
-    const [left, right] = connectionPair(t)
-    if (isFirst) store.replicate(left)
-    set.replicate(left)
-    if (!isFirst) store.replicate(left)
-    const [reader, granted] = [await stranger(t, secret.key), await stranger(t, writer.key)]
-    reader.replicate(right)
-    granted.replicate(right)
-    await t.throwsAsync(reader.get(0, { timeout: 200 }))
-    t.is(reader.length, 0)
-    t.is(b4a.toString(await granted.get(0, { timeout: 5_000 })), '0')
-    await until(() => warnings.includes('WARN_FEEDS_FOREIGN_REPLICATE'))
-    await set.revoke(writer.key)
-    await t.throwsAsync(granted.get(1, { timeout: 100 }))
-  }
-})
-
 test('a feed that the peer refused opens as soon as the peer authorizes it', async t => {
   const [alice, bob] = [await makeSet(t), await makeSet(t)]
   const writer = await alice.writer()
@@ -399,26 +228,6 @@ test('a feed that the peer refused opens as soon as the peer authorizes it', asy
   const feed = await bob.authorize(writer.key)
   t.is(b4a.toString(await feed.get(0)), '0')
   await until(() => session.replicating.has(writer.id))
-})
-
-test('a filter grants only what it lets through, and one that throws refuses', async t => {
-  const [alice, bob] = [await makeSet(t), await makeSet(t)]
-  const [yes, no] = [await alice.writer('yes'), await alice.writer('no')]
-  for (const writer of [yes, no]) {
-    await writer.append(b4a.from('0'))
-    await bob.authorize(writer.key)
-  }
-  const [left, right] = connectionPair(t)
-  const session = alice.replicate(left, {
-    filter: feed => {
-      if (feed.id === no.id) throw new TypeError('filter')
-      return true
-    }
-  })
-  bob.replicate(right)
-  t.is(b4a.toString((await bob.get(yes.key)?.get(0)) as Uint8Array), '0')
-  await t.throwsAsync(bob.get(no.key)?.get(0, { timeout: 100 }) as Promise<unknown>)
-  t.deepEqual([...session.replicating], [yes.id])
 })
 
 test('only a feed of the set can be granted, and a closed session grants nothing', async t => {

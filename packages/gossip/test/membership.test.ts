@@ -1,7 +1,8 @@
 /** Roles between cores: what both ends agree on, over wires that delay and lose. Single transitions: neighbours.test.ts. */
 import test, { type ExecutionContext } from 'ava'
 import { FrameKind } from '#gossip/core/frames'
-import { Net, type Node, START_MS } from './support/core-net.js'
+import type { TopicEffect } from '#gossip/core/types'
+import { Net, type Node, Rig, START_MS } from './support/core-net.js'
 
 function generator(seed: number): () => number {
   let state = (seed * 2_654_435_761) >>> 0
@@ -67,6 +68,24 @@ test('the first message on a new connection needs no round trip more than the he
   net.run(5000)
   t.deepEqual(b.log.texts(), ['at once'])
   t.deepEqual([a.log.drops(), b.log.drops()], [{}, {}])
+})
+
+test('no, and a demotion to make room, name a back-off of 10 s; a demotion for silence names none', t => {
+  const rig = new Rig({ limits: { activeLinks: 1, maxActiveLinks: 1, minOutboundLinks: 0 } })
+  const first = rig.peer(1, { inbound: true })
+  const second = rig.peer(2, { inbound: true })
+  const said = (effects: readonly TopicEffect[]) =>
+    effects.flatMap(effect =>
+      effect.type === 'send' && effect.frame.kind === 'link'
+        ? [[effect.link, effect.frame.op, effect.frame.backoffMs]]
+        : []
+    )
+  t.deepEqual(said(second.say('ask')), [[second.link, 'no', 10_000]])
+  t.deepEqual(said(second.say('ask', { high: true })), [
+    [first.link, 'demote', 10_000],
+    [second.link, 'ok', 0]
+  ])
+  t.deepEqual(said(rig.pass(3000))[0], [second.link, 'demote', 0])
 })
 
 test('what is published while the answer to an ask is late is pushed all the same, to nobody twice', t => {

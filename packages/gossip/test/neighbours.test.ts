@@ -107,6 +107,25 @@ test('L3 a late ok is taken while the place is still free, once; it was a late a
   t.deepEqual([rig.step(), rig.roles], [['demote 1'], []])
 })
 
+test('links whose answer is late count as asked for 2 s, or until they are asked again, once', t => {
+  const rig = new NeighbourRig()
+  const link = rig.up()
+  rig.step()
+  const asked = (): number[] => rig.neighbours.asked(rig.nowMs).map(({ id }) => id)
+  rig.pass(500)
+  t.deepEqual(asked(), [1])
+  rig.neighbours.askUrgently(link, rig.nowMs)
+  t.deepEqual(asked(), [1])
+  rig.pass(500)
+  t.deepEqual(asked(), [1])
+  rig.pass(1499)
+  t.deepEqual(asked(), [1])
+  rig.pass(1)
+  t.deepEqual(asked(), [])
+  rig.hear(link, 'no')
+  t.deepEqual(asked(), [])
+})
+
 test('L3 a late ok that is not needed any more is answered by demote', t => {
   const rig = new NeighbourRig({ maxActiveLinks: 2, activeLinks: 1, minOutboundLinks: 1 })
   const [first, second] = rig.many(2)

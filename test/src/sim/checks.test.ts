@@ -3,7 +3,7 @@ import test from 'ava'
 import { Checker, Violation } from './checks.js'
 import { fakeIdentities } from './crypto.js'
 import { EventQueue } from './event-queue.js'
-import { SimNode } from './node.js'
+import { EPOCH_MS, SimNode } from './node.js'
 import { Rng } from './rng.js'
 import { Wire } from './wire.js'
 
@@ -47,7 +47,7 @@ function scripted(limits = LIMITS, sizes: Record<string, number> = {}) {
     ref,
     seq0: 0,
     count: 1,
-    createdMs: 1,
+    createdMs: EPOCH_MS + 1,
     ttlSeconds: 5,
     class: 0,
     signature: new Uint8Array(64),
@@ -106,8 +106,8 @@ const breaks: [
   ['G1', 'a message that nobody published', 0, world => [deliver(world)]],
   ['G1', 'other bytes', 1, world => [deliver(world, { payloads: [Uint8Array.of(8)] })]],
   ['G2', 'the same message twice', 1, world => [deliver(world), deliver(world)]],
-  ['G3', 'an expired message', 1, world => [deliver(world, { createdMs: -36_000 })]],
-  ['G3', 'a message from the future', 1, world => [deliver(world, { createdMs: 31_000 })]],
+  ['G3', 'an expired message', 1, world => [deliver(world, { createdMs: EPOCH_MS - 36_000 })]],
+  ['G3', 'a message from the future', 1, world => [deliver(world, { createdMs: EPOCH_MS + 31_000 })]],
   ['G5', 'a gap told twice', 2, world => [gap(world, 0, 1), gap(world, 1, 1)]],
   ['G5', 'a gap of what was delivered', 1, world => [deliver(world), gap(world, 0, 0)]],
   ['G5', 'a gap of what nobody published', 1, world => [gap(world, 3, 3)]],

@@ -16,9 +16,10 @@
  *
  * Those of links, trees and order are in tree-checks.ts and order-checks.ts.
  */
-import type { Batch, Limits, TopicEffect, TopicInput } from '@hearsay/gossip/core'
+import type { Batch, TopicEffect, TopicInput } from '@hearsay/gossip/core'
+import { overBound } from './bounds.js'
 import type { EventQueue } from './event-queue.js'
-import type { Observer, Port, SimNode } from './node.js'
+import { EPOCH_MS, type Observer, type Port, type SimNode } from './node.js'
 import { OrderChecks } from './order-checks.js'
 import { TraceHash } from './rng.js'
 import { TreeChecks } from './tree-checks.js'
@@ -60,16 +61,6 @@ const UNVERIFIED = new Set([
 /** Reasons for which a peer is cut off because of what it did. */
 const FAULTS = new Set(['bad-proof', 'version', 'malformed', 'too-large', 'demerits'])
 
-/** Sizes that a core tells, and their bounds. */
-const BOUNDS: readonly (readonly [size: string, limit: keyof Limits])[] = [
-  ['links', 'maxLinks'],
-  ['authors', 'maxAuthors'],
-  ['cacheBytes', 'maxCacheBytes'],
-  ['cacheBatches', 'maxCacheBatches'],
-  ['rememberedPeers', 'maxRememberedPeers'],
-  ['parked', 'maxParked'],
-  ['waitingPublishes', 'maxWaitingPublishes']
-]
 /** Sizes that are 0 when all has expired; of authors, its own incarnation stays with who published. */
 const RELEASED = ['cacheBytes', 'cacheBatches', 'repairs', 'chargedPeers', 'questions', 'parked']
 
@@ -81,6 +72,7 @@ export class Checker implements Observer {
   /** How often things happened: what a scenario asserts to have hit. */
   readonly counts = {
     deliveries: 0,
+    batches: 0,
     published: 0,
     pushes: 0,
     repairs: 0,
@@ -139,7 +131,8 @@ export class Checker implements Observer {
       for (const link of life.seen.keys()) this.#release(node, life, link)
     if (input.type === 'lagging') this.counts.lagging++
     if (input.type === 'blocked') this.counts.blocked++
-    this.#checkBounds(node)
+    const excess = overBound(node)
+    if (excess !== null) this.fail('G6', node, excess)
     this.#checkUnchanged(node, effects)
     this.trees.after(node, effects, this.#queue.nowMs)
     this.order.after(node, effects, node.nowMs)
@@ -172,16 +165,19 @@ export class Checker implements Observer {
     marginMs: number
     skewMs: number
   }): number {
-    const groups = this.#groups()
+    const all = this.#groups(() => false)
     let required = 0
     for (const [key, entry] of this.#entries) {
       if (entry.node.hasJumped) continue
-      if (entry.expiresMs - entry.node.options.skewMs - skewMs < Math.max(healedAtMs, entry.atMs) + marginMs)
-        continue
+      const goneMs = entry.expiresMs - EPOCH_MS - entry.node.options.skewMs - skewMs
+      if (goneMs < Math.max(healedAtMs, entry.atMs) + marginMs) continue
+      // Who refuses it doesn't pass it on either.
+      const { bootHorizon } = entry.node.options
+      const groups = bootHorizon ? this.#groups(node => this.#isRefused(node, entry, skewMs)) : all
       for (const group of groups) {
         if (!group.some(node => this.#holds(node, key, entry))) continue
         for (const node of group) {
-          if (node.bootAtMs > healedAtMs || this.#isRefused(node, entry, skewMs)) continue
+          if (node.bootAtMs > healedAtMs) continue
           required++
           if (!this.#holds(node, key, entry)) {
             this.fail(
@@ -196,10 +192,10 @@ export class Checker implements Observer {
     return required
   }
 
-  /** C1: call it with what a scenario allows, as shares of the deliveries. */
+  /** C1: call it with what a scenario allows, as shares of the batches that were delivered. */
   checkCost({ repairs, pushes }: { readonly repairs: number; readonly pushes: number }): void {
     const { counts } = this
-    const shares = [counts.repairs / counts.deliveries, counts.pushes / counts.deliveries] as const
+    const shares = [counts.repairs / counts.batches, counts.pushes / counts.batches] as const
     const told = shares.map(share => share.toFixed(2))
     if (shares[0] > repairs) throw new Violation(`C1 ${told[0]} repairs a delivery, at most ${repairs}`)
     if (shares[1] > pushes) throw new Violation(`C1 ${told[1]} pushes a delivery, at most ${pushes}`)
@@ -228,6 +224,7 @@ export class Checker implements Observer {
 
   #onDeliver(node: SimNode, life: Life, effect: Extract<TopicEffect, { type: 'deliver' }>): void {
     const { batch, accepted } = effect
+    this.counts.batches++
     const { maxSkewMs } = node.options.limits
     if (node.wallMs > batch.createdMs + batch.ttlSeconds * 1000 + maxSkewMs) this.fail('G3', node, 'expired')
     if (batch.createdMs > node.wallMs + maxSkewMs) this.fail('G3', node, 'from the future')
@@ -254,10 +251,9 @@ export class Checker implements Observer {
     ever.add(key)
   }
 
-  // Whose clock was moved may refuse anything; who has a horizon refuses what is older than its start.
+  // Who has a horizon refuses what is older than its start.
   #isRefused(node: SimNode, entry: Entry, skewMs: number): boolean {
-    const horizonMs = node.bootAtMs + node.options.limits.maxSkewMs + skewMs
-    return node.hasJumped || (node.options.bootHorizon && entry.atMs < horizonMs)
+    return entry.atMs < node.bootAtMs + node.options.limits.maxSkewMs + skewMs
   }
 
   #onSend(node: SimNode, life: Life, effect: Extract<TopicEffect, { type: 'send' }>): void {
@@ -290,26 +286,6 @@ export class Checker implements Observer {
     }
     life.gaps.set(stream, [...told, { from, to }])
     this.counts.gaps++
-  }
-
-  #checkBounds(node: SimNode): void {
-    const { maxQueuedBytesPerLink, maxQueuedBytesPerConnection, maxMessageBytes, batchOverheadBytes } =
-      node.options.limits
-    const { sizes } = node.core
-    for (const [name, limit] of BOUNDS) {
-      const size = sizes[name] ?? 0
-      if (size > node.options.limits[limit]) this.fail('G6', node, `${name} is ${size}, limit is ${limit}`)
-    }
-    // One batch is always allowed, however large.
-    const one = maxMessageBytes + batchOverheadBytes
-    for (const { egress, link } of node.ports.values()) {
-      const bytes = egress.queuedBytes(link)
-      if (bytes > Math.max(maxQueuedBytesPerLink, one))
-        this.fail('G6', node, `${bytes} bytes queued for a link`)
-      const all = egress.queuedBytes()
-      if (all > Math.max(maxQueuedBytesPerConnection, one))
-        this.fail('G6', node, `${all} bytes queued for a connection`)
-    }
   }
 
   #checkUnchanged(node: SimNode, effects: readonly TopicEffect[]): void {
@@ -354,10 +330,11 @@ export class Checker implements Observer {
   }
 
   /** Honest processes that are connected by links that are up at both ends. */
-  #groups(): SimNode[][] {
+  #groups(isOut: (node: SimNode) => boolean): SimNode[][] {
     const left = new Set(this.#lives.keys())
     for (const node of left) {
-      if (!node.isUp || node.isSilent || node.hasJumped || node.options.isHostile) left.delete(node)
+      const isOff = !node.isUp || node.isSilent || node.hasJumped || node.options.isHostile
+      if (isOff || isOut(node)) left.delete(node)
     }
     const groups: SimNode[][] = []
     for (const start of left) {

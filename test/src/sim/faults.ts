@@ -84,10 +84,12 @@ function oneWay(world: World, hits: Hits): void {
   })
 }
 
-/** Four of five die at once, early enough that the rest notices before the end. */
+/** Most die at once, early enough that the rest notices before the end. */
 function arrangeMassKill(world: World, hits: Hits): void {
   world.queue.at(world.rng.int(1500, 2500), () => {
-    const victims = world.rng.shuffle(world.honest).slice(0, Math.floor(world.honest.length * 0.8))
+    const victims = world.rng
+      .shuffle(world.honest)
+      .slice(0, Math.floor(world.honest.length * world.killShare))
     for (const node of victims) killOne(world, node)
     hits['mass-kill'] += victims.length
   })

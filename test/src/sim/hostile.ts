@@ -4,7 +4,7 @@
  */
 import { type Batch, type OutFrame, SEND_FORWARD, type TopicEffect } from '@hearsay/gossip/core'
 import type { Hits } from './faults.js'
-import type { SimNode } from './node.js'
+import { EPOCH_MS, type SimNode } from './node.js'
 import type { World } from './world.js'
 
 type Send = Extract<TopicEffect, { type: 'send' }>
@@ -71,7 +71,7 @@ export function corrupt(
     if (archived.has(batch)) return
     archived.add(batch)
     const { maxSkewMs } = world.limits
-    const goneMs = batch.createdMs + batch.ttlSeconds * 1000 + maxSkewMs - node.options.skewMs
+    const goneMs = batch.createdMs + batch.ttlSeconds * 1000 + maxSkewMs - EPOCH_MS - node.options.skewMs
     for (let i = 0; i < options.replays; i++) {
       world.queue.at(rng.int(Math.floor(world.queue.nowMs), goneMs + 3000), () => replay(batch))
     }

@@ -19,6 +19,9 @@ import type { EventQueue } from './event-queue.js'
 import type { Rng } from './rng.js'
 import type { Packet, Wire } from './wire.js'
 
+/** Clocks of processes minus virtual time, apart from their skew: so they can be set back. */
+export const EPOCH_MS = 1_000_000
+
 /** The part of a core that a process drives; planted bugs wrap it. */
 export type DrivenCore = Pick<TopicCore, 'step' | 'ownHello' | 'explain' | 'sizes'>
 
@@ -102,7 +105,7 @@ export class SimNode {
 
   /** This process's Unix ms. */
   get nowMs(): number {
-    return Math.floor(this.#queue.nowMs) + this.options.skewMs
+    return EPOCH_MS + Math.floor(this.#queue.nowMs) + this.options.skewMs
   }
 
   /** This process's wall clock. */
@@ -322,7 +325,7 @@ export class SimNode {
     const wake = ++this.#wake
     if (atMs === Number.POSITIVE_INFINITY) return
     // Up, because `nowMs` is in whole ms: a tick that comes too early is asked for again and again.
-    this.#queue.at(Math.ceil(atMs) - this.options.skewMs, () => {
+    this.#queue.at(Math.ceil(atMs) - EPOCH_MS - this.options.skewMs, () => {
       if (wake === this.#wake) this.step({ type: 'tick' })
     })
   }

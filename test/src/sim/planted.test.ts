@@ -3,6 +3,7 @@ import { Violation } from './checks.js'
 import type { FaultKind } from './faults.js'
 import { type RunOptions, run } from './run.js'
 import { SCENARIOS } from './scenarios.js'
+import * as trees from './tree-variants.js'
 import * as variants from './variants.js'
 
 /** Seeds that a bug may need to show itself. */
@@ -32,7 +33,18 @@ const planted: [
   ['punishesDuplicates', variants.punishesDuplicates, 'calm', 'G7'],
   ['reusesSeqs', variants.reusesSeqs, 'calm', 'G9'],
   ['movesOnRefusal', variants.movesOnRefusal, 'hostile', 'G10'],
-  ['circulates', variants.circulates, 'calm', 'G8']
+  ['circulates', variants.circulates, 'calm', 'G8'],
+  ['tellsNoStandby', trees.tellsNoStandby, 'unnoticed', 'G4'],
+  ['tellsNoNeighbour', trees.tellsNoNeighbour, 'partition', 'G4'],
+  ['neverGrafts', trees.neverGrafts, 'tree', 'C1'],
+  ['prunesItsParent', trees.prunesItsParent, 'tree', 'C1'],
+  ['marksAlways', trees.marksAlways, 'tree', 'C1'],
+  ['greedy', trees.greedy, 'standbys', 'L2'],
+  ['leavesInSilence', trees.leavesInSilence, 'standbys', 'L3 G4'],
+  ['asksTwice', trees.asksTwice, 'reconnect', 'R1'],
+  ['floodsStandbys', trees.floodsStandbys, 'standbys', 'A2 A4'],
+  ['forgetsItsStart', trees.forgetsItsStart, 'boot-horizon', 'G2'],
+  ['ignoresItsClock', trees.ignoresItsClock, 'clock', 'G3']
 ]
 
 for (const [name, variant, scenario, invariants, more = {}] of planted) {

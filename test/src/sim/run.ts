@@ -27,7 +27,7 @@ export interface RunOptions {
   readonly degree?: number
   /** Who publishes: so many of the processes. Default: all. */
   readonly authors?: number
-  /** What it may cost, as shares of the deliveries. Default: anything. */
+  /** What it may cost, as shares of the batches that are delivered. Default: anything. */
   readonly cost?: { readonly repairs: number; readonly pushes: number }
   readonly hostile?: Partial<HostileOptions>
   readonly world?: Partial<WorldOptions>

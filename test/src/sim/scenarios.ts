@@ -41,15 +41,23 @@ export const SCENARIOS: Readonly<Record<string, RunOptions>> = {
   // Most links are standbys.
   standbys: { nodes: 20, faults: ['silent-kill', 'partition', 'reconnect'], degree: 14, messages: 60 },
   'mass-kill': { nodes: 40, faults: ['mass-kill'], degree: 16, messages: 80 },
+  // Nobody notices the dead: only what standbys tell each other finds a way around them.
+  unnoticed: {
+    nodes: 40,
+    faults: ['mass-kill'],
+    degree: 20,
+    messages: 80,
+    world: { killShare: 0.7, limits: { suspectMs: 60_000 } }
+  },
   // One author, and what its tree costs while links break.
   tree: {
     nodes: 16,
-    faults: ['reconnect'],
+    faults: ['silent-kill', 'reconnect'],
     degree: 6,
     messages: 250,
     maxBytes: 200,
     authors: 1,
-    cost: { repairs: 0.5, pushes: 3 }
+    cost: { repairs: 0.2, pushes: 2 }
   },
   large: { nodes: 10, faults: ['slow-link', 'reconnect'], degree: 5, messages: 120, maxBytes: 60_000 },
   'one-way': { nodes: 10, faults: ['one-way'], degree: 5, messages: 60 },

@@ -54,7 +54,7 @@ class Eavesdropper {
 type Step = (input: TopicInput, nowMs: number) => TopicEffect[]
 
 /** A core whose `step` is replaced by one that knows the real one and the batch that came in. */
-function tampered(
+export function tampered(
   options: TopicCoreOptions,
   make: (step: Step) => (input: TopicInput, nowMs: number, batch: Batch | null) => TopicEffect[]
 ): DrivenCore {
@@ -123,7 +123,8 @@ export const forgetsAtExpiry: Variant = options =>
     }
   })
 
-const withholding = (isWithheld: (effect: TopicEffect) => boolean): Variant => {
+/** A core that doesn't do some of what it decided. */
+export const withholding = (isWithheld: (effect: TopicEffect) => boolean): Variant => {
   return options =>
     tampered(options, step => (input, nowMs) => step(input, nowMs).filter(e => !isWithheld(e)))
 }

@@ -60,6 +60,8 @@ export interface WorldOptions {
   readonly thinksMs?: number | null
   /** Pairs that have two connections. Default 0. */
   readonly twins?: number
+  /** Share of the processes that a mass kill takes. Default 0.8. */
+  readonly killShare?: number
   /** Does each start refuse what is older? Default false. */
   readonly bootHorizon?: boolean
   readonly limits?: Partial<Limits>
@@ -81,6 +83,7 @@ export class World {
   lost = 0
   /** Connections that were cut, by whomever. */
   cuts = 0
+  readonly killShare: number
   readonly #options: WorldOptions
   readonly #topicKey: Uint8Array
   readonly #identities: IdentityMaker
@@ -89,6 +92,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options
+    this.killShare = options.killShare ?? 0.8
     this.rng = new Rng(options.seed)
     this.limits = { ...SIM_LIMITS, ...options.limits }
     this.checker = new Checker(this.queue, { traces: options.traces === true })

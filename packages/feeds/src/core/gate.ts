@@ -16,6 +16,7 @@
  *   REFUSED   --want, after the back-off | invited-> WANTED      back-off refusedMs, doubling to maxRefusedMs
  *   ATTACHED  --asked again: its slot is gone------> OPENING
  *   ATTACHED  --idle, on both sides----------------> CLOSING     then GRANTED, and effect rest: nobody needs its entry
+ *   ATTACHED  --the peer closed it-----------------> CLOSING     as when idle; if blocks are missing REFUSED for reopenMs
  *   OFFERED, ATTACHED --last holder gone-----------> CLOSING     effect detach
  *   OPENING, ATTACHING --last holder gone----------> as it is    and closed or dropped when the job is done
  *   CLOSING   --detached, a holder came meanwhile--> GRANTED | REFUSED
@@ -50,6 +51,8 @@ export type GateInput =
   | { kind: 'detached'; id: string; isDone: boolean }
   /** Nothing comes, goes or is missing any more. */
   | { kind: 'idle'; id: string }
+  /** The peer closed its channel. */
+  | { kind: 'gone'; id: string; isMissed: boolean }
   | { kind: 'tick' }
 
 /** What the shell has to do, in this order. */
@@ -72,6 +75,8 @@ export interface GateLimits {
   refusedMs: number
   /** Longest such time. */
   maxRefusedMs: number
+  /** How long a feed isn't offered again that the peer closed too early. */
+  reopenMs: number
 }
 
 /** Places in which feeds are opened, shared by the gates of a process; and whether a feed may be opened now. */
@@ -80,9 +85,12 @@ export interface GatePorts {
   take(isForced: boolean): boolean
   /** Gives one back. */
   give(): void
-  /** Is there room for this feed, beside those that are open? */
-  hasRoom(id: string): boolean
+  /** Is there room for this feed, beside those that are open and so many that are going to be? */
+  hasRoom(id: string, beside: number): boolean
 }
+
+/** Wanted feeds that are looked at in one step: with thousands that find no room, each step would cost too much. */
+const MAX_LOOKS = 32
 
 const OPEN_PORTS: GatePorts = { take: () => true, give: () => {}, hasRoom: () => true }
 
@@ -94,8 +102,8 @@ interface GateEntry {
   isWanted: boolean
   /** The peer opened it: its channel needs no answer. */
   isAsked: boolean
-  /** CLOSING leads to REFUSED. */
-  isRejected: boolean
+  /** CLOSING leads to REFUSED for so long; 0: it doesn't. */
+  backOffMs: number
   /** OFFERED: deadline of the peer's answer. REFUSED: end of the back-off. */
   atMs: number
   /** Rejections in a row. */
@@ -185,6 +193,9 @@ export class GateCore {
       case 'idle':
         if (entry.state === 'attached') this.#close(entry)
         return
+      case 'gone':
+        this.#onGone(entry, input.isMissed)
+        return
       case 'asked':
         this.#onAsked(entry)
         return
@@ -212,7 +223,7 @@ export class GateCore {
         holders: new Set(),
         isWanted: false,
         isAsked: false,
-        isRejected: false,
+        backOffMs: 0,
         atMs: 0,
         refusals: 0
       }
@@ -275,7 +286,8 @@ export class GateCore {
   #onAnswered(entry: GateEntry, isAccepted: boolean): void {
     if (entry.state !== 'offered') return
     if (!isAccepted) {
-      entry.isRejected = true
+      const { refusedMs, maxRefusedMs } = this.#limits
+      entry.backOffMs = Math.min(maxRefusedMs, refusedMs * 2 ** Math.min(entry.refusals++, 20))
       this.#close(entry)
       return
     }
@@ -283,18 +295,26 @@ export class GateCore {
     this.#enter(entry, 'attached')
   }
 
+  #onGone(entry: GateEntry, isMissed: boolean): void {
+    if (entry.state !== 'attached') return
+    if (isMissed) {
+      entry.isWanted = true
+      entry.backOffMs = this.#limits.reopenMs
+    }
+    this.#close(entry)
+  }
+
   #onDetached(entry: GateEntry, isDone: boolean, nowMs: number): void {
     if (entry.state !== 'closing') return
     if (!isDone) this.#effects.push({ kind: 'destroy', id: entry.id })
-    const isRejected = entry.isRejected
-    entry.isRejected = false
+    const { backOffMs } = entry
+    entry.backOffMs = 0
     if (entry.holders.size === 0) {
       this.#delete(entry)
       return
     }
-    if (isRejected) {
-      const { refusedMs, maxRefusedMs } = this.#limits
-      entry.atMs = nowMs + Math.min(maxRefusedMs, refusedMs * 2 ** Math.min(entry.refusals++, 20))
+    if (backOffMs > 0) {
+      entry.atMs = nowMs + backOffMs
       this.#enter(entry, 'refused')
       return
     }
@@ -317,10 +337,17 @@ export class GateCore {
   }
 
   #pump(): void {
+    let looks = Math.min(this.#queue.size, MAX_LOOKS)
     for (const entry of this.#queue) {
-      if (this.#opening >= this.#limits.maxOpening) return
-      if (!this.#ports.hasRoom(entry.id)) continue
-      if (!this.#open(entry, false)) return
+      if (this.#opening >= this.#limits.maxOpening || looks-- === 0) return
+      const beside = this.#effects.filter(effect => effect.kind === 'open').length
+      if (this.#ports.hasRoom(entry.id, beside)) {
+        if (!this.#open(entry, false)) return
+      } else {
+        // One that is open for others needs no room: the next look is at those behind.
+        this.#queue.delete(entry)
+        this.#queue.add(entry)
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 /**
  * The Corestore under a set: opening, syncing, freezing. The only file that imports Corestore.
  *
- * Internals used, each pinned by a contract test: `storage.path`, `storage.db.flush`, `storage.getInfos`.
+ * Internals used, each pinned by a contract test: `storage.path`, `storage.db.flush`, `storage.getInfos`, `cores._gcCycle`.
  */
 import { join } from 'node:path'
 import b4a from 'b4a'
@@ -81,6 +81,11 @@ export class Store {
   openCore(key: Uint8Array, manifest?: object): Core {
     const options = manifest === undefined ? { key } : { key, manifest }
     return new Core(this.#store.get(options as { key: Uint8Array }))
+  }
+
+  /** Closes cores that nobody uses now; Corestore itself looks every 2 s. */
+  closeUnused(): void {
+    this.#store.cores?._gcCycle?.()
   }
 
   /** Lengths of feeds as they are on the disk, without opening them; null for one that isn't there. */

@@ -198,9 +198,9 @@ export class SetSession<T> implements FeedSession<T> {
     await this.#gate.ungrant(this.#holder, id)
   }
 
-  /** Closes a feed here, if it has been idle for so long; it stays granted. */
-  rest(key: Uint8Array, idleMs: number): void {
-    this.#gate.rest(gateIdOf(key), idleMs)
+  /** As Gate.rest(). */
+  rest(key: Uint8Array, idleMs: number, isCrowded: boolean): void {
+    this.#gate.rest(gateIdOf(key), idleMs, isCrowded)
   }
 
   /** What waits for room may have it now. */
@@ -321,7 +321,7 @@ export class SetSession<T> implements FeedSession<T> {
     this.#idleTimer ??= setTimeout(
       () => {
         this.#idleTimer = null
-        for (const key of [...this.#active.values()]) this.rest(key, idleMs)
+        for (const key of [...this.#active.values()]) this.rest(key, idleMs, false)
         if (this.#replicating.size > 0 && !this.#isClosed) this.#restLater()
       },
       Math.max(1, idleMs / 2)

@@ -71,6 +71,8 @@ export class FeedTable<T> {
   readonly #feeds = new Map<string, OpenFeed>()
   /** Takes away what is left of feeds that the application let go of. */
   readonly #gone = new FinalizationRegistry<string>(slot => this.#forget(slot))
+  /** Those that are open and that nobody acquired. */
+  readonly #unpinned = new Set<OpenFeed & { core: Core }>()
   #open = 0
   #timer: NodeJS.Timeout | null = null
   #isClosed = false
@@ -91,13 +93,17 @@ export class FeedTable<T> {
 
   /** Feeds that are open now. */
   *openFeeds(): IterableIterator<OpenFeed & { core: Core }> {
-    for (const feed of this.#feeds.values()) if (feed.core !== null) yield feed as OpenFeed & { core: Core }
+    for (const feed of this.#feeds.values()) if (isOpen(feed)) yield feed
   }
 
-  /** Could one more feed be opened, if need be by closing one that rests? */
-  hasRoom(key: Uint8Array): boolean {
-    if (this.#open < this.#options.maxOpen) return true
-    return this.peek(key)?.core != null || this.#resting().next().done !== true
+  /**
+   * Could this feed be opened beside so many more, if need be by closing others that rest? What peers ask for may be twice
+   * `maxOpen`: two sets that are both full of what they offer would wait for each other.
+   */
+  hasRoom(key: Uint8Array, beside: number, isAsked: boolean): boolean {
+    const max = this.#options.maxOpen * (isAsked ? 2 : 1)
+    if (this.#open + beside < max || this.peek(key)?.core != null) return true
+    return this.#countResting(beside + 1) > beside
   }
 
   /** Opens a feed, and keeps it open until release(). The caller has checked that it may be. */
@@ -106,6 +112,7 @@ export class FeedTable<T> {
     feed.pins++
     try {
       const core = this.#openCore(feed)
+      this.#unpinned.delete(feed as OpenFeed & { core: Core })
       await core.ready()
       return core
     } catch (fault) {
@@ -119,7 +126,8 @@ export class FeedTable<T> {
     if (feed === undefined || feed.pins === 0) return
     feed.pins--
     feed.usedMs = performance.now()
-    if (feed.pins > 0 || feed.core === null) return
+    if (feed.pins > 0 || !isOpen(feed)) return
+    this.#unpinned.add(feed)
     this.#sweepLater()
     this.#options.room()
   }
@@ -182,6 +190,7 @@ export class FeedTable<T> {
       if (core !== null) closing.push(core.close())
     }
     this.#feeds.clear()
+    this.#unpinned.clear()
     this.#open = 0
     await Promise.allSettled(closing)
   }
@@ -279,9 +288,18 @@ export class FeedTable<T> {
   }
 
   /** Open feeds that may be closed, longest unused first. */
-  *#resting(): IterableIterator<OpenFeed & { core: Core }> {
-    const resting = [...this.openFeeds()].filter(feed => feed.pins === 0 && this.#canSleep(feed))
-    yield* resting.sort((a, b) => a.usedMs - b.usedMs)
+  #resting(): (OpenFeed & { core: Core })[] {
+    const resting = [...this.#unpinned].filter(feed => this.#canSleep(feed))
+    return resting.sort((a, b) => a.usedMs - b.usedMs)
+  }
+
+  #countResting(atMost: number): number {
+    let count = 0
+    for (const feed of this.#unpinned) {
+      if (this.#canSleep(feed)) count++
+      if (count === atMost) break
+    }
+    return count
   }
 
   /** Has nobody but the set's own session of the application a hold of it, and does that wait for nothing? */
@@ -299,9 +317,11 @@ export class FeedTable<T> {
     feed.session?.deref()?.sleep()
     this.#closed(feed)
     await core.close()
+    this.#options.store.closeUnused()
   }
 
   #closed(feed: OpenFeed): void {
+    this.#unpinned.delete(feed as OpenFeed & { core: Core })
     feed.core = null
     this.#open--
     this.#options.room()
@@ -332,4 +352,8 @@ export class FeedTable<T> {
     }
     if (isLeft) this.#sweepLater()
   }
+}
+
+function isOpen(feed: OpenFeed): feed is OpenFeed & { core: Core } {
+  return feed.core !== null
 }

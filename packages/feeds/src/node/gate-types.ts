@@ -9,8 +9,8 @@ export interface GateFeed {
   readonly discoveryKey: Uint8Array
   /** Is it authorized now? Asked after each wait, and for each channel. */
   isAllowed(): boolean
-  /** Could it be opened now, beside those that are open? */
-  hasRoom(): boolean
+  /** Could it be opened now, beside those that are open and so many more? There is more room for what a peer asks for. */
+  hasRoom(beside: number, isAsked: boolean): boolean
   /** Opens the feed, and keeps it open until release(); rejects if that fails or if it was revoked meanwhile. */
   acquire(): Promise<Core>
   release(): void

@@ -53,8 +53,6 @@ export class Gate {
   readonly #feeds = new Map<string, Map<number, GateFeed>>()
   readonly #attached = new Map<string, Attachment>()
   readonly #waiting = new Map<string, (() => void)[]>()
-  /** Opens of the peer that wait for room. */
-  readonly #waitingForRoom = new Set<() => void>()
   readonly #warnings = new GateWarnings(error => {
     for (const holder of this.#holders.values()) holder.warn(error)
   })
@@ -69,13 +67,12 @@ export class Gate {
     this.#mux = mux
     this.#limits = limits
     this.#asks = new AskBudget(limits)
-    const { maxOpeningPerMux, offerMs, refusedMs, maxRefusedMs } = limits
     this.#core = new GateCore(
-      { maxOpening: maxOpeningPerMux, offerMs, refusedMs, maxRefusedMs },
+      { ...limits, maxOpening: limits.maxOpeningPerMux },
       {
         take: isForced => openingSlots.take(limits.maxOpening, isForced, this.#pump),
         give: () => openingSlots.give(),
-        hasRoom: id => this.#hasRoom(id)
+        hasRoom: (id, beside) => this.#hasRoom(id, beside, false)
       }
     )
     mux.stream.on('close', () => this.#onMuxClose())
@@ -146,13 +143,19 @@ export class Gate {
     this.#step({ kind: 'want', id, isInvited, isUrgent })
   }
 
-  /** Closes a feed that is attached, if nothing has moved for `idleMs`; it stays granted. */
-  rest(id: string, idleMs: number): void {
-    const attachment = this.#attached.get(id)
-    if (attachment === undefined || this.#core.state(id) !== 'attached') return
-    // One whose channel the peer has closed can only be opened again.
-    if (channelsOf(this.#mux, id).length > 0 && !attachment.core.isQuiet(idleMs)) return
-    this.#step({ kind: 'idle', id })
+  /**
+   * Closes a feed that is attached, if nothing has moved for `idleMs`; it stays granted. `isCrowded`: others wait for its place,
+   * so that also one that lacks blocks gives it up, if they don't come, and tries again later.
+   */
+  rest(id: string, idleMs: number, isCrowded: boolean): void {
+    const core = this.#attached.get(id)?.core
+    if (core === undefined || this.#core.state(id) !== 'attached' || core.idleMs < idleMs) return
+    const isStalled = core.idleMs >= this.#limits.stallMs
+    const { isLacking } = core
+    if (!isLacking && (isStalled || !core.isOfUse)) this.#step({ kind: 'idle', id })
+    else if (isLacking && isStalled && isCrowded && !core.isWaitedFor) {
+      this.#step({ kind: 'gone', id, isMissed: true })
+    }
   }
 
   /** Feeds that are attached now. */
@@ -162,9 +165,6 @@ export class Gate {
 
   /** What waits for room may have it now. */
   pump(): void {
-    const waiting = [...this.#waitingForRoom]
-    this.#waitingForRoom.clear()
-    for (const resolve of waiting) resolve()
     this.#pump()
   }
 
@@ -181,12 +181,8 @@ export class Gate {
     return this.#core.mayBeOpen(id) && this.#feedsOf(id).some(feed => feed.isAllowed())
   }
 
-  #hasRoom(id: string): boolean {
-    return this.#feedsOf(id).some(feed => feed.hasRoom())
-  }
-
-  #room(): Promise<void> {
-    return new Promise(resolve => this.#waitingForRoom.add(resolve))
+  #hasRoom(id: string, beside: number, isAsked: boolean): boolean {
+    return this.#feedsOf(id).some(feed => feed.hasRoom(beside, isAsked))
   }
 
   #feedsOf(id: string): GateFeed[] {
@@ -276,6 +272,20 @@ export class Gate {
     if (this.#attached.get(id) !== attachment) return
     this.#step({ kind: 'answered', id, isAccepted })
     this.#tellHolders(id)
+    if (attachment !== undefined) await this.#watch(id, attachment)
+  }
+
+  /** Sees when the peer closes its channel; Hypercore may make another one at once. */
+  async #watch(id: string, attachment: Attachment): Promise<void> {
+    for (
+      let [channel] = channelsOf(this.#mux, id);
+      channel !== undefined;
+      [channel] = channelsOf(this.#mux, id)
+    ) {
+      await channel.fullyClosed()
+    }
+    if (this.#attached.get(id) === attachment)
+      this.#step({ kind: 'gone', id, isMissed: attachment.core.isLacking })
   }
 
   async #detach(id: string): Promise<void> {
@@ -325,9 +335,9 @@ export class Gate {
     while (this.#core.isGranted(id) && this.#core.isBusy(id)) await this.#settled(id)
     // Has the job that was just waited for made the channel that the peer asks for?
     if (this.#core.isGranted(id) && channelsOf(this.#mux, id).length === 0) {
-      // When it comes too late for the peer's open, ours is the one that it answers.
-      while (this.#core.isGranted(id) && !this.#hasRoom(id)) await this.#room()
-      this.#step({ kind: 'asked', id })
+      if (this.#hasRoom(id, 0, true)) this.#step({ kind: 'asked', id })
+      // Refused for now; as soon as there is room it is we who open it.
+      else this.#step({ kind: 'want', id, isInvited: true })
       while (this.#core.isBusy(id)) await this.#settled(id)
     }
     if (!this.#mayBeOpen(id)) this.refused++
@@ -373,7 +383,5 @@ export class Gate {
     }
     for (const waiting of this.#waiting.values()) for (const resolve of waiting) resolve()
     this.#waiting.clear()
-    for (const resolve of this.#waitingForRoom) resolve()
-    this.#waitingForRoom.clear()
   }
 }

@@ -66,6 +66,8 @@ export interface CoreListeners {
 export class Core {
   readonly #root: Hypercore
   #download: { destroy(): void } | null = null
+  /** Where it ends. */
+  #end = 0
   #movedMs = performance.now()
 
   /** @param root - A Hypercore. Not typed as one: our declarations name no module that has no types. */
@@ -132,6 +134,7 @@ export class Core {
   /** Fetches the blocks before `end` from now on, as peers show them; -1: all of them. */
   downloadTo(end: number): void {
     this.stopDownload()
+    this.#end = end === -1 ? Number.POSITIVE_INFINITY : end
     if (end !== 0) this.#download = this.#root.download({ start: 0, end })
   }
 
@@ -170,12 +173,29 @@ export class Core {
     }))
   }
 
-  /** Has nothing come, gone or been waited for in the last `ms`, and does no peer show more than we have? */
-  isQuiet(ms: number): boolean {
-    if (performance.now() - this.#movedMs < ms || this.#isWaitedFor()) return false
+  /** ms since a block came or went. */
+  get idleMs(): number {
+    return performance.now() - this.#movedMs
+  }
+
+  /** Does somebody here wait for a block? */
+  get isWaitedFor(): boolean {
+    const own = this.#download === null ? 0 : 1
+    const requests = (this.#root.sessions ?? []).map(session => session.activeRequests.length)
+    return requests.reduce((sum, count) => sum + count, 0) > own
+  }
+
+  /** Is a block waited for, or still to be fetched? */
+  get isLacking(): boolean {
+    return this.isWaitedFor || (this.#download !== null && this.complete < Math.min(this.length, this.#end))
+  }
+
+  /** Does a peer show more than we have, or fetch what it lacks, or hasn't it told yet? */
+  get isOfUse(): boolean {
     const { length } = this
-    if (this.#download !== null && this.complete < length) return false
-    return this.#root.peers.every(peer => peer.remoteSynced === true && Number(peer.remoteLength) <= length)
+    return this.peers().some(peer => {
+      return !peer.isSynced || peer.length > length || (peer.isDownloading && peer.complete < length)
+    })
   }
 
   /** Sessions that somebody made of it, ours not counted. */
@@ -222,12 +242,6 @@ export class Core {
     await this.#root.close()
     // Corestore would keep it for 8 s more, in which as many others may be opened as were ever to be open at once.
     if (typeof core?.gc === 'number' && core.gc > 0) core.gc = LAST_LOOK
-  }
-
-  #isWaitedFor(): boolean {
-    const own = this.#download === null ? 0 : 1
-    const requests = (this.#root.sessions ?? []).map(session => session.activeRequests.length)
-    return requests.reduce((sum, count) => sum + count, 0) > own
   }
 }
 

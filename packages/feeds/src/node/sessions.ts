@@ -53,9 +53,9 @@ export class Sessions<T> implements Iterable<SetSession<T>> {
     await Promise.allSettled([...this.#sessions].map(session => session.end(key)))
   }
 
-  /** Closes a feed wherever it has been idle for so long. */
-  rest(key: Uint8Array, idleMs: number): void {
-    for (const session of this.#sessions) session.rest(key, idleMs)
+  /** As Gate.rest(), on every connection. */
+  rest(key: Uint8Array, idleMs: number, isCrowded: boolean): void {
+    for (const session of this.#sessions) session.rest(key, idleMs, isCrowded)
   }
 
   pump(): void {

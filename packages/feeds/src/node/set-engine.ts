@@ -48,6 +48,8 @@ export class SetEngine<T> {
   #opening: Promise<void> | null = null
   #closing: Promise<void> | null = null
   #isOpened = false
+  /** Runs while something waits for room. */
+  #crowdTimer: NodeJS.Timeout | null = null
 
   constructor(options: EngineOptions, listeners: EngineListeners<T>) {
     this.#options = options
@@ -281,6 +283,7 @@ export class SetEngine<T> {
 
   async #close(): Promise<void> {
     await this.#opening?.catch(() => {}) // whoever called ready() was told
+    if (this.#crowdTimer !== null) clearTimeout(this.#crowdTimer)
     this.#table?.stop(closedError())
     await within(this.sessions.close(), this.#options.limits.goodbyeMs, null)
     await this.#writers?.close()
@@ -343,17 +346,26 @@ export class SetEngine<T> {
     return {
       discoveryKey: discoveryKeyOf(key),
       isAllowed: () => !this.isClosed && this.facts.isAuthorized(key),
-      hasRoom: () => this.#hasRoom(key),
+      hasRoom: (beside, isAsked) => this.#hasRoom(key, beside, isAsked),
       acquire: () => this.table.acquire(key),
       release: () => this.#table?.release(key)
     }
   }
 
-  #hasRoom(key: Uint8Array): boolean {
-    if (this.#table === null || this.#table.hasRoom(key)) return true
-    // Feeds on which nothing moves give their place up; those who wait for it hear of that.
-    for (const { key: open } of this.#table.openFeeds()) this.sessions.rest(open, this.#options.limits.restMs)
+  #hasRoom(key: Uint8Array, beside: number, isAsked: boolean): boolean {
+    if (this.#table === null || this.#table.hasRoom(key, beside, isAsked)) return true
+    this.#crowdTimer ??= setTimeout(() => {
+      this.#crowdTimer = null
+      this.#makeRoom()
+    }, this.#options.limits.restMs).unref()
     return false
+  }
+
+  /** Feeds on which nothing moves give their place to those that wait for one. */
+  #makeRoom(): void {
+    if (this.#table === null || this.isClosed) return
+    for (const { key } of this.#table.openFeeds()) this.sessions.rest(key, this.#options.limits.restMs, true)
+    this.sessions.pump() // who still waits starts the timer again
   }
 
   #isOwn(key: Uint8Array): boolean {

@@ -48,10 +48,16 @@ export async function makeStore(t: ExecutionContext): Promise<Corestore> {
   return store
 }
 
+/** Who is at the ends of a connection; by default somebody new each time. */
+export interface Ends {
+  initiator?: { publicKey: Uint8Array; secretKey: Uint8Array }
+  responder?: { publicKey: Uint8Array; secretKey: Uint8Array }
+}
+
 /** Both ends of a Noise connection in this process; the initiator first. Destroyed after the test. */
-export function connectionPair(t: ExecutionContext): [NoiseSecretStream, NoiseSecretStream] {
-  const a = new NoiseSecretStream(true)
-  const b = new NoiseSecretStream(false)
+export function connectionPair(t: ExecutionContext, ends: Ends = {}): [NoiseSecretStream, NoiseSecretStream] {
+  const a = new NoiseSecretStream(true, null, ends.initiator ? { keyPair: ends.initiator } : {})
+  const b = new NoiseSecretStream(false, null, ends.responder ? { keyPair: ends.responder } : {})
   for (const stream of [a, b]) stream.on('error', () => {})
   const rawA = a.rawStream as NodeJS.ReadWriteStream
   const rawB = b.rawStream as NodeJS.ReadWriteStream

@@ -31,7 +31,7 @@ export class NeighbourRig {
   nowMs = START_MS
   #links = 0
 
-  constructor(limits: Partial<Limits> = {}) {
+  constructor(limits: Partial<Limits> = {}, seed = 1) {
     this.limits = { ...LIMITS, ...limits }
     this.book = new PeerBook(this.limits)
     const points = this.book.points.bind(this.book)
@@ -39,7 +39,7 @@ export class NeighbourRig {
       this.lookups++
       return points(peerId, nowMs)
     }
-    let state = 1
+    let state = seed
     this.neighbours = new Neighbours({
       limits: this.limits,
       outbox: this.outbox,
