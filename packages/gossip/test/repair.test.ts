@@ -78,6 +78,41 @@ test('one seq is asked of one link at a time; after a timeout of the next; after
   )
 })
 
+test('who tells late that it has a message is asked before silent ones are asked again', t => {
+  const rig = new Rig({ limits: { unknownRttMs: 0 } })
+  const [one, two, three, four] = [rig.peer(1), rig.peer(2), rig.peer(3), rig.peer(4)]
+  const author = new Author(8)
+  one.have(author.ref, 1)
+  two.have(author.ref, 1)
+  t.deepEqual(wantsIn(rig.pass(60)), [`${one.link}:0+1`, `${two.link}:0+1`])
+  three.have(author.ref, 1)
+  t.deepEqual(wantsIn(rig.pass(39)), [], 'two still has its time')
+  t.deepEqual(wantsIn(rig.pass(1)), [`${three.link}:0+1`])
+  // Then one is asked again. It would have twice the time.
+  t.deepEqual(wantsIn(rig.pass(40)), [`${one.link}:0+1`])
+  four.have(author.ref, 1)
+  t.deepEqual(wantsIn(rig.pass(39)), [])
+  t.deepEqual(wantsIn(rig.pass(1)), [`${four.link}:0+1`], 'it has as much as before')
+  four.miss(author.ref, 0, 1)
+  t.is(wantsIn(rig.log.effects).at(-1), `${two.link}:0+1`)
+})
+
+test('a holder that was not asked yet breaks no promise when others said nothing for long', t => {
+  const rig = new Rig({ limits: { unknownRttMs: 0 } })
+  const [liar, honest] = [rig.peer(1), rig.peer(2)]
+  const author = new Author(8)
+  honest.batch(author.batch(0))
+  liar.have(author.ref, 2)
+  const alive = (ms: number): string[] => {
+    liar.send({ kind: 'have', have: 'live', entries: [] })
+    honest.send({ kind: 'have', have: 'live', entries: [] })
+    return wantsIn(rig.pass(ms))
+  }
+  t.true([alive(1000), alive(1000), alive(995)].flat().length >= 3)
+  honest.have(author.ref, 2)
+  t.deepEqual(alive(20), [`${honest.link}:1+1`])
+})
+
 test('when the link that was asked goes, the next is asked at once', t => {
   const rig = new Rig()
   const [one, two] = [rig.peer(1), rig.peer(2)]

@@ -26,5 +26,11 @@ export const REGRESSIONS: readonly Regression[] = [
     scenario: 'everything',
     seed: 1372,
     cause: 'an AUTHOR was dropped while admit() thought, and the next HAVE looked like a violation'
+  },
+  {
+    scenario: 'drawn',
+    seed: 109,
+    cause:
+      'who told late that it had a message was asked only after further rounds of those who answered with lies'
   }
 ]

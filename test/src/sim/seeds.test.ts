@@ -4,8 +4,6 @@ import { runScenario } from './scenarios.js'
 
 const SEEDS = 200
 const GROUP = 10
-/** A seed whose run breaks an invariant: an open bug, with a test of its own below. */
-const OPEN_SEED = 109
 
 const hits = noHits()
 const seen = { kinds: new Set<number>(), required: 0, repairs: 0 }
@@ -13,7 +11,6 @@ const seen = { kinds: new Set<number>(), required: 0, repairs: 0 }
 for (let first = 1; first <= SEEDS; first += GROUP) {
   test.serial(`seeds ${first} to ${first + GROUP - 1} keep all invariants, and repeat themselves`, t => {
     for (let seed = first; seed < first + GROUP; seed++) {
-      if (seed === OPEN_SEED) continue
       const result = runScenario('drawn', seed)
       for (const kind of DRAWN_KINDS) hits[kind] += result.hits[kind]
       seen.kinds.add(result.kinds.length)
@@ -34,9 +31,4 @@ test.serial('over all seeds every kind of fault hit, and something was at stake'
 test('other seeds give other traces', t => {
   const hashes = new Set([1, 2, 3, 4, 5].map(seed => runScenario('calm', seed).hash))
   t.is(hashes.size, 5)
-})
-
-// It passes as long as the bug is there, so whoever mends it is told to give the seed back to its group.
-test(`open bug: seed ${OPEN_SEED} loses a message that an honest path could have brought (G4)`, t => {
-  t.throws(() => runScenario('drawn', OPEN_SEED), { message: /G4 at/ })
 })

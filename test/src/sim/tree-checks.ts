@@ -61,7 +61,7 @@ export class TreeChecks {
     for (const effect of effects) {
       if (effect.type === 'linkRole') this.#onRole(node, life, effect)
       else if (effect.type === 'linkDown') life.active.delete(effect.link)
-      else if (effect.type === 'send') this.#onSend(node, life, effect, nowMs)
+      else if (effect.type === 'send') this.#onSend(node, life, effect)
       else if (effect.type === 'deliver' && effect.link !== null) this.#onDeliver(node, effect.batch)
     }
     this.#checkEcho(node, effects)
@@ -97,7 +97,7 @@ export class TreeChecks {
     if (new Set(remotes).size < remotes.length) this.#fail('L2', node, `two links to one peer are active`)
   }
 
-  #onSend(node: SimNode, life: Life, { frame, link }: Send, nowMs: number): void {
+  #onSend(node: SimNode, life: Life, { frame, link }: Send): void {
     if (frame.kind === 'batch' && !frame.repair) {
       const isOwn = frame.hops === 0 && frame.batch.ref.authorId === node.authorId
       if (!isOwn && !life.active.has(link))
@@ -105,6 +105,7 @@ export class TreeChecks {
     }
     if (frame.kind !== 'want') return
     const { wantTimeoutMs } = node.options.limits
+    const { nowMs } = node // in whole ms, as the core counts
     life.asks = life.asks.filter(({ atMs }) => nowMs < atMs + wantTimeoutMs)
     for (const { ref, from, count } of frame.ranges) {
       if (count === 0) continue

@@ -3,7 +3,7 @@
  */
 
 import type { Limits } from '../limits.js'
-import type { Gap } from './gaps.js'
+import { type Gap, timesAsked } from './gaps.js'
 import { isProven, isStuck, type Patient, reachOf, watermarkOf } from './patients.js'
 import type { AuthorRef, LinkId, SeqRange } from './types.js'
 
@@ -40,9 +40,9 @@ interface Ask {
 /** What is to be asked, by link, in the order in which it was chosen. */
 export type Asks = Map<LinkId, Ask[]>
 
-/** Times that all holders are asked before silence counts as an answer. */
+/** Times that each holder is asked before silence counts as an answer. */
 const ROUNDS = 3
-/** The time to answer doubles with each round, this often at most. */
+/** The time that a link has to answer doubles each time it is asked, this often at most. */
 const MAX_DOUBLINGS = 4
 
 /** Asks for gaps. */
@@ -88,11 +88,11 @@ export class Asking {
       gap.holders = [...gap.holders, link].slice(-this.#limits.maxHolders)
     }
     const isIdle = gap.nextAtMs === Number.POSITIVE_INFINITY
-    // Not asked yet: who could wait less decides.
-    const isSooner = gap.tries === 0 && gap.askedOf === null && nextAtMs < gap.nextAtMs
-    if (!isIdle && !isSooner) return
-    gap.tries = 0
-    this.#arm(gap, nextAtMs)
+    const atMs = isIdle || gap.askedOf === null ? nextAtMs : Math.max(nextAtMs, gap.waitsUntilMs)
+    // Not asked yet: who could wait less decides. And who said nothing when asked before isn't waited for twice as long.
+    if (!isIdle && (atMs >= gap.nextAtMs || !isFirst(gap, link))) return
+    if (isIdle) gap.asked = []
+    this.#arm(gap, atMs)
   }
 
   #arm(gap: Gap, atMs: number): void {
@@ -111,11 +111,11 @@ export class Asking {
     if (askedOf === null) return
     // Who answers is asked for the rest, too.
     gap.holders = [askedOf, ...gap.holders.filter(link => link !== askedOf)]
-    gap.tries = 0
+    gap.asked = []
     gap.firstAskedMs = nowMs
     gap.timedMs = null
     if (gap.from > gap.askedTo) this.askNow(gap, nowMs)
-    else this.#arm(gap, nowMs + this.#timeoutMs(gap))
+    else this.#wait(gap, askedOf, nowMs)
   }
 
   /** Whoever was asked: ask again, now. */
@@ -136,13 +136,15 @@ export class Asking {
     this.#arm(gap, nowMs + this.#limits.haveTickMs)
   }
 
-  #timeoutMs(gap: Gap): number {
+  // Asked too early, the next one sends a copy of the whole answer.
+  #wait(gap: Gap, askedOf: LinkId, nowMs: number): void {
     const { wantTimeoutMs, unknownRttMs } = this.#limits
-    const knownMs = gap.askedOf === null ? 0 : (this.#helpers(gap.askedOf)?.rttMs ?? 0)
-    // Asked too early, the next one sends a copy of the whole answer.
+    const knownMs = this.#helpers(askedOf)?.rttMs ?? 0
     const rttMs = knownMs > 0 ? knownMs : unknownRttMs
-    const round = Math.floor((gap.tries - 1) / Math.max(1, gap.holders.length))
-    return Math.max(wantTimeoutMs, 2 * rttMs) * 2 ** Math.min(Math.max(0, round), MAX_DOUBLINGS)
+    const timeoutMs = Math.max(wantTimeoutMs, 2 * rttMs)
+    const doublings = Math.min(Math.max(0, timesAsked(gap, askedOf) - 1), MAX_DOUBLINGS)
+    gap.waitsUntilMs = nowMs + timeoutMs
+    this.#arm(gap, nowMs + timeoutMs * 2 ** doublings)
   }
 
   /** Chooses whom to ask for each gap that is due. */
@@ -171,15 +173,16 @@ export class Asking {
   #choose(patient: Patient, gap: Gap, nowMs: number): LinkId | null {
     const able = this.#ableHolders(gap)
     gap.askedOf = null
-    const isSilent = gap.tries >= ROUNDS * able.length && gap.firstAskedMs + this.#limits.suspectMs <= nowMs
-    if (able.length > 0 && !isSilent) return this.#next(able, gap.tries)
+    const isOver = able.every(link => timesAsked(gap, link) >= ROUNDS)
+    const isSilent = isOver && gap.firstAskedMs + this.#limits.suspectMs <= nowMs
+    if (able.length > 0 && !isSilent) return this.#next(gap, able)
     // Who sends other batches all the time may have a slow link: the answer waits behind them.
     const isBusy = able.some(link => this.#isBusy(link, nowMs))
     if (isSilent && !isBusy) for (const link of able) this.#helpers(link)?.brokePromise()
     // Answers may have been lost on the way: what is known to exist is asked for again, now and then.
     const mayWait = able.length > 0 && (isBusy || isProven(patient, gap)) && !this.isUrgent(patient)
     gap.nextAtMs = mayWait ? nowMs + this.#limits.liveMs : Number.POSITIVE_INFINITY
-    if (mayWait) gap.tries = 0
+    if (mayWait) gap.asked = []
     if (mayWait) gap.firstAskedMs = Number.POSITIVE_INFINITY
     return null
   }
@@ -188,13 +191,11 @@ export class Asking {
     return nowMs < (this.#helpers(link)?.batchMs ?? Number.NEGATIVE_INFINITY) + this.#limits.suspectMs
   }
 
-  // In turn, but rather one that may be asked at once.
-  #next(able: readonly LinkId[], turn: number): LinkId {
-    for (let i = 0; i < able.length; i++) {
-      const link = able[(turn + i) % able.length] as LinkId
-      if ((this.#helpers(link)?.wantWaitMs() ?? 0) === 0) return link
-    }
-    return able[turn % able.length] as LinkId
+  // Who was asked least often, but rather one that may be asked at once. So whoever comes is asked next, not after another
+  // round of those who don't answer.
+  #next(gap: Gap, able: readonly LinkId[]): LinkId {
+    const turns = [...able].sort((a, b) => timesAsked(gap, a) - timesAsked(gap, b))
+    return (turns.find(link => this.#helpers(link)?.wantWaitMs() === 0) ?? turns[0]) as LinkId
   }
 
   #ask(link: LinkId, list: readonly Ask[], nowMs: number): SeqRange[] {
@@ -212,9 +213,9 @@ export class Asking {
       gap.askedTo = gap.from + count - 1
       gap.firstAskedMs = Math.min(gap.firstAskedMs, nowMs)
       // Only the first question is timed (Karn and Partridge, 1987).
-      gap.timedMs = gap.tries === 0 ? nowMs : null
-      gap.tries++
-      gap.nextAtMs = nowMs + this.#timeoutMs(gap)
+      gap.timedMs = gap.asked.length === 0 ? nowMs : null
+      if (timesAsked(gap, link) <= MAX_DOUBLINGS) gap.asked = [...gap.asked, link]
+      this.#wait(gap, link, nowMs)
       ranges.push({ ref: patient.ref, from: gap.from, count })
     }
     return ranges
@@ -239,4 +240,10 @@ export class Asking {
   isUrgent(patient: Patient): boolean {
     return patient.refusedTo - watermarkOf(patient) > reachOf(patient, this.#limits)
   }
+}
+
+// Is a link that has it the first that there is to ask, or the first that wasn't asked in vain?
+function isFirst({ askedOf, asked }: Gap, link: LinkId): boolean {
+  if (askedOf === null) return asked.length === 0
+  return !asked.includes(link) && asked.indexOf(askedOf) < asked.lastIndexOf(askedOf)
 }

@@ -30,8 +30,10 @@ export interface Gap {
   askedTo: number
   /** When it was asked for first; Infinity: not yet. */
   firstAskedMs: number
-  /** How often it was asked for without an answer. */
-  tries: number
+  /** Links that were asked for it without an answer, once for each time. */
+  asked: readonly LinkId[]
+  /** Whoever was asked has until then to answer, whoever else may have it. */
+  waitsUntilMs: number
   /** When to ask, or to ask somebody else; Infinity: not before something new is heard. */
   nextAtMs: number
   /** When the next higher accepted batch expires, and with it the hope; Infinity: no higher batch is known. */
@@ -44,6 +46,14 @@ export function forgetLink(gap: Gap, link: LinkId): void {
   gap.holders = gap.holders.filter(isOther)
   gap.missed = gap.missed.filter(isOther)
   gap.gone = gap.gone.filter(isOther)
+  gap.asked = gap.asked.filter(isOther)
+}
+
+/** How often a link was asked for a gap without an answer. */
+export function timesAsked({ asked }: Gap, link: LinkId): number {
+  let times = 0
+  for (const other of asked) if (other === link) times++
+  return times
 }
 
 /** Who has to do with missing seqs. */
@@ -202,7 +212,8 @@ export class Gaps {
       timedMs: null,
       askedTo: -1,
       firstAskedMs: Number.POSITIVE_INFINITY,
-      tries: 0,
+      asked: [],
+      waitsUntilMs: 0,
       nextAtMs: Number.POSITIVE_INFINITY,
       expiresMs: Number.POSITIVE_INFINITY
     }

@@ -7,9 +7,10 @@
  *   armed   --time-------------------------------------> asked(q)             WANT to q
  *   asked   --filled-----------------------------------> idle
  *   asked   --MISS, q is gone--------------------------> asked(next holder)   at once
- *   asked   --max(wantTimeoutMs, 2 rtt), doubling------> asked(next holder)
+ *   asked   --max(wantTimeoutMs, 2 rtt), doubling------> asked(next holder)       who was asked least often
+ *   asked   --HAVE of another, q was asked before------> asked(that one)
  *   asked   --nobody left------------------------------> waiting              until a HAVE names a holder
- *   asked   --3 s and 3 rounds in silence--------------> waiting              asked again every second
+ *   asked   --3 s, and each was asked 3 times----------> waiting              asked again every second
  *   waiting --next higher batch expired----------------> given up
  *   waiting --later batches can't be accepted over it--> given up             see `mayAccept`
  *
@@ -237,7 +238,7 @@ export class Repair {
         forgetLink(gap, link)
         if (gap.askedOf !== link) continue
         // That it didn't answer says nothing: it couldn't.
-        gap.tries = 0
+        gap.asked = []
         gap.firstAskedMs = Number.POSITIVE_INFINITY
         this.#asking.askNow(gap, nowMs)
       }
