@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { AuthorEntry } from '#gossip/core/author-entry'
 import { AuthorTable } from '#gossip/core/author-table'
-import { Haves } from '#gossip/core/haves'
+import { Haves, type Knowing } from '#gossip/core/haves'
 import type { Link } from '#gossip/core/link'
 import { makeLink } from '#gossip/core/link'
 import { Outbox } from '#gossip/core/outbox'
@@ -57,10 +57,10 @@ class Watermarks {
   }
 
   /** An entry accepts its next message. */
-  accept(entry: AuthorEntry, how: { from?: Link | null; pushed?: readonly Link[]; seq?: number } = {}): void {
-    const { from = null, pushed = [], seq = entry.window.top + 1 } = how
+  accept(entry: AuthorEntry, how: Partial<Omit<Knowing, 'active' | 'to'>> & { seq?: number } = {}): void {
+    const { from = null, pushed = [], knowing = [], seq = entry.window.top + 1 } = how
     this.table.accept(entry, { seq0: seq, count: 1, expiresMs: this.nowMs + 30_000 })
-    this.haves.changed(entry, { active: this.active, from, pushed }, this.nowMs)
+    this.haves.changed(entry, { active: this.active, from, pushed, knowing, to: seq }, this.nowMs)
   }
 
   /** Lets time pass; what was told. */
@@ -343,4 +343,35 @@ test('a summary that lacks what we have is answered, once, with what it lacks', 
   )
   marks.haves.heard(link, 'tick', new Map(), marks.nowMs)
   t.deepEqual(marks.take(), [], 'an answer is not answered')
+})
+
+test('who fills a hole of ours is told what it lacks above that hole', t => {
+  for (const role of ['from', 'knowing'] as const) {
+    const marks = new Watermarks({ active: 2 })
+    const [lower, higher] = marks.active as [Link, Link]
+    const entry = marks.author(1)
+    marks.accept(entry, { seq: 1, from: higher })
+    marks.accept(entry, {
+      seq: 0,
+      ...(role === 'from' ? { from: lower } : { from: higher, knowing: [lower] })
+    })
+    const told = marks.pass(1000).filter(({ link }) => link === lower.id)
+    t.deepEqual(
+      told.map(({ entries }) => entries),
+      [['1:2']],
+      role
+    )
+  }
+})
+
+test('who is pushed what fills a hole of ours is told what it lacks above it as soon as before', t => {
+  const marks = new Watermarks({ active: 2 })
+  const [lower, higher] = marks.active as [Link, Link]
+  const entry = marks.author(1)
+  marks.accept(entry, { seq: 1, from: higher })
+  marks.accept(entry, { seq: 0, from: higher, pushed: [lower] })
+  t.deepEqual(
+    marks.pass(300).map(({ link, entries }) => [link, entries]),
+    [[lower.id, ['1:2']]]
+  )
 })

@@ -84,6 +84,12 @@ function oneWay(world: World, hits: Hits): void {
   })
 }
 
+/** Ends all jitter: what repair has time for is counted in round trips of links as they are drawn. */
+function calm(world: World): void {
+  for (const edge of world.edges) edge.wire.jitterMs = 0
+  for (const { wires } of world.open()) for (const wire of wires) wire.options.jitterMs = 0
+}
+
 /** Most die at once, early enough that the rest notices before the end. */
 function arrangeMassKill(world: World, hits: Hits): void {
   world.queue.at(world.rng.int(1500, 2500), () => {
@@ -173,6 +179,7 @@ export function arrangeFaults(world: World, kinds: ReadonlySet<FaultKind>, hits:
       edge.wire.jitterMs = rng.pick([20, 100, 400])
       hits.jitter++
     }
+    world.queue.at(HEAL_MS, () => calm(world))
   }
   if (kinds.has('skew')) hits.skew += world.honest.filter(node => node.options.skewMs > 0).length
 }

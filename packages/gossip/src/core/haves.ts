@@ -44,6 +44,10 @@ export interface Knowing {
   readonly from: Link | null
   /** Who was pushed it. */
   readonly pushed: readonly Link[]
+  /** Who has it, they said. */
+  readonly knowing: readonly Link[]
+  /** Its last seq. */
+  readonly to: number
 }
 
 /** Tells watermarks. */
@@ -72,7 +76,7 @@ export class Haves {
   }
 
   /** An entry accepted something. */
-  changed(entry: AuthorEntry, { active, from, pushed }: Knowing, nowMs: number): void {
+  changed(entry: AuthorEntry, { active, from, pushed, knowing, to }: Knowing, nowMs: number): void {
     const { limits, random } = this.#options
     this.#changes++
     this.#recent.set(entry, nowMs)
@@ -86,12 +90,16 @@ export class Haves {
       fromMs = new Array<number>(limits.maxActiveLinks).fill(Number.POSITIVE_INFINITY)
       this.#untold.set(entry, fromMs)
     }
+    const isTop = to >= entry.window.top
     for (const link of active) {
       const { slot } = link
-      if (link === from) fromMs[slot] = Number.POSITIVE_INFINITY
-      // A hole below what it was pushed it sees by itself.
-      else if (pushed.includes(link)) fromMs[slot] = nowMs + limits.liveMs
-      else fromMs[slot] = Math.min(fromMs[slot] as number, nowMs)
+      const waits = fromMs[slot] as number
+      const laterMs = nowMs + limits.liveMs
+      // Who has what fills a hole of ours may lack what is above it. A hole below what it was pushed a link sees by itself.
+      if (link === from) fromMs[slot] = isTop ? Number.POSITIVE_INFINITY : waits
+      else if (knowing.includes(link)) fromMs[slot] = isTop ? laterMs : waits
+      else if (pushed.includes(link)) fromMs[slot] = isTop ? laterMs : Math.min(waits, laterMs)
+      else fromMs[slot] = Math.min(waits, nowMs)
       this.#wake(fromMs[slot] as number)
     }
   }

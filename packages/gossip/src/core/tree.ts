@@ -33,10 +33,12 @@ export interface Tree {
   heardAt: number
   /** Batches per 1,000 s, smoothed, when the last one came. */
   rate: number
-  /** Of our own: batches since the last mark. */
+  /** Batches since the last mark, if it is our own; else `FOREIGN`. */
   unmarked: number
-  readonly isOwn: boolean
 }
+
+/** We don't mark it. One field tells both, since thousands of trees are kept. */
+const FOREIGN = -1
 
 /** Batches per 1,000 s from which on an author publishes much. */
 const HOT_RATE = 1000
@@ -59,7 +61,7 @@ export function timeOf(ref: AuthorRef, nowMs: number): number {
 }
 
 /** A tree without a parent. */
-export function makeTree(children: number, at: number, isOwn: boolean): Tree {
+export function makeTree(children: number, at: number, isOurs: boolean): Tree {
   return {
     parent: null,
     fedTo: -1,
@@ -73,10 +75,12 @@ export function makeTree(children: number, at: number, isOwn: boolean): Tree {
     isBuilt: false,
     heardAt: at,
     rate: 0,
-    unmarked: 0,
-    isOwn
+    unmarked: isOurs ? 0 : FOREIGN
   }
 }
+
+/** Is it the tree of what we publish? */
+export const isOwn = ({ unmarked }: Tree): boolean => unmarked !== FOREIGN
 
 /** The bit of a link; 0: it isn't active. */
 export const bitOf = (link: Link): number => (link.role === 'active' ? 1 << link.slot : 0)
@@ -120,7 +124,7 @@ export function mayBuild({ isBuilt, builtAt }: Tree, markMs: number, at: number)
 export function build(tree: Tree, at: number): void {
   tree.isBuilt = true
   tree.builtAt = at
-  tree.unmarked = 0
+  if (isOwn(tree)) tree.unmarked = 0
 }
 
 /** A link is asked to push, whatever it was told before. */

@@ -48,6 +48,7 @@ import {
   isFlowing,
   isHeld,
   isHot,
+  isOwn,
   isTried,
   isYoung,
   makeTree,
@@ -93,7 +94,7 @@ export class Trees implements Spread {
       tree.children |= bit
       tree.pruned &= ~bit
       tree.candidate &= ~bit
-      if (tree.parent === null && !tree.isOwn) orphans.push(ref)
+      if (tree.parent === null && !isOwn(tree)) orphans.push(ref)
     }
     return this.#grafts(orphans, [link])
   }
@@ -101,7 +102,7 @@ export class Trees implements Spread {
   /** A link that became active has all that we have, so it is fed: no child, unless we are the author, or starve as well. */
   joined(link: Link, ref: AuthorRef, nowMs: number): void {
     const tree = this.#trees.get(ref)
-    if (tree === undefined || tree.isOwn || !isFlowing(tree, timeOf(ref, nowMs))) return
+    if (tree === undefined || isOwn(tree) || !isFlowing(tree, timeOf(ref, nowMs))) return
     tree.children &= ~bitOf(link)
     tree.proven &= tree.children
   }
@@ -146,7 +147,7 @@ export class Trees implements Spread {
     let tree = this.#trees.get(ref)
     if (tree === undefined) {
       const isFlood = isMarked && seq0 === 0
-      tree = this.#grow(ref, { isOwn: false, isFlood }, nowMs)
+      tree = this.#grow(ref, { isOurs: false, isFlood }, nowMs)
       if (isFlood) build(tree, at)
       // They are fed, or graft, as in `joined`.
       for (const link of arrival.knowing) tree.children &= ~bitOf(link)
@@ -179,7 +180,7 @@ export class Trees implements Spread {
       tree.fedTo = Math.max(tree.fedTo, to)
       return NO_FRAMES
     }
-    if (!tree.isOwn && (tree.parent === null || to > tree.fedTo)) return NO_FRAMES
+    if (!isOwn(tree) && (tree.parent === null || to > tree.fedTo)) return NO_FRAMES
     if (isTried(tree, bitOf(from))) return NO_FRAMES
     const { pruneMs } = this.#options.limits
     if (!prune(tree, bitOf(from), { pruneMs, at: timeOf(ref, nowMs) })) return NO_FRAMES
@@ -193,7 +194,7 @@ export class Trees implements Spread {
       const tree = this.#trees.get(ref)
       if (tree === undefined) continue
       const rest = tree.children & ~bit
-      if (tree.isOwn && bitCount(rest) < this.#options.limits.minOwnLinks) continue
+      if (isOwn(tree) && bitCount(rest) < this.#options.limits.minOwnLinks) continue
       tree.children = rest
       tree.proven &= rest
     }
@@ -236,7 +237,7 @@ export class Trees implements Spread {
     let tree = this.#trees.get(ref)
     if (tree === undefined) {
       const isFlood = this.#borrowed(true, nowMs) === 0
-      tree = this.#grow(ref, { isOwn: true, isFlood }, nowMs)
+      tree = this.#grow(ref, { isOurs: true, isFlood }, nowMs)
       tree.unmarked = 1
       if (isFlood && isSmall) build(tree, at)
       return isFlood && isSmall
@@ -259,7 +260,7 @@ export class Trees implements Spread {
   /** Does somebody bring the batches of this incarnation? */
   isFed(ref: AuthorRef): boolean {
     const tree = this.#trees.get(ref)
-    return tree !== undefined && (tree.parent !== null || tree.isOwn)
+    return tree !== undefined && (tree.parent !== null || isOwn(tree))
   }
 
   /** Is it the parent of an author who publishes much? */
@@ -293,21 +294,21 @@ export class Trees implements Spread {
   }
 
   // Over all links; or along the backbone, if there is one.
-  #grow(ref: AuthorRef, how: { isOwn: boolean; isFlood: boolean }, nowMs: number): Tree {
-    const borrowed = how.isFlood ? 0 : this.#borrowed(how.isOwn, nowMs)
-    const tree = makeTree(borrowed === 0 ? this.#all : borrowed, timeOf(ref, nowMs), how.isOwn)
+  #grow(ref: AuthorRef, how: { isOurs: boolean; isFlood: boolean }, nowMs: number): Tree {
+    const borrowed = how.isFlood ? 0 : this.#borrowed(how.isOurs, nowMs)
+    const tree = makeTree(borrowed === 0 ? this.#all : borrowed, timeOf(ref, nowMs), how.isOurs)
     this.#trees.set(ref, tree)
     this.#backbone.add(ref, nowMs)
     return tree
   }
 
   // The links of the backbone, as bits; 0: there is none here. Own batches go to some more if it has few (A7).
-  #borrowed(isOwn: boolean, nowMs: number): number {
+  #borrowed(isOurs: boolean, nowMs: number): number {
     const ref = this.#backbone.at(nowMs)
     const base = ref === null ? undefined : this.#trees.get(ref)
-    if (base === undefined || (base.parent === null && !base.isOwn)) return 0
+    if (base === undefined || (base.parent === null && !isOwn(base))) return 0
     let bits = (base.children | (base.parent === null ? 0 : bitOf(base.parent))) & this.#all
-    if (!isOwn) return bits
+    if (!isOurs) return bits
     for (const link of this.#slots) {
       if (bitCount(bits) >= this.#options.limits.minOwnLinks) break
       if (link !== null) bits |= bitOf(link)
