@@ -375,3 +375,18 @@ test('who is pushed what fills a hole of ours is told what it lacks above it as 
     [[lower.id, ['1:2']]]
   )
 })
+
+test('who may have only part of what fills a hole of ours hears of the rest after a second', t => {
+  const marks = new Watermarks({ active: 2 })
+  const [lower, higher] = marks.active as [Link, Link]
+  const entry = marks.author(1)
+  marks.accept(entry, { seq: 1, from: lower })
+  marks.accept(entry, { seq: 0, from: higher, knowing: [lower] })
+  t.deepEqual(
+    marks
+      .pass(1200)
+      .filter(({ link }) => link === lower.id)
+      .map(({ have, entries }) => [have, entries]),
+    [['tick', ['1:2']]]
+  )
+})

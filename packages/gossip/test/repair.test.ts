@@ -113,6 +113,30 @@ test('a holder that was not asked yet breaks no promise when others said nothing
   t.deepEqual(alive(20), [`${honest.link}:1+1`])
 })
 
+test('who missed it and stands behind a hole of its own is asked again, once a second, while it says that it has more', t => {
+  const rig = new Rig({ limits: { unknownRttMs: 0 } })
+  const [feeder, peer] = [rig.peer(1), rig.peer(2)]
+  const author = new Author(8)
+  feeder.batch(author.batch(0))
+  feeder.batch(author.batch(2))
+  // Its watermark is 0, as ours is, and it has 2 as well.
+  const tells = (): string[] => {
+    peer.send({ kind: 'have', have: 'tick', entries: [{ ref: author.ref, next: 1, ahead: 2 }] })
+    feeder.send({ kind: 'have', have: 'live', entries: [] })
+    return wantsIn(rig.pass(100))
+  }
+  feeder.miss(author.ref, 1, 1)
+  tells()
+  peer.miss(author.ref, 1, 1)
+  const asked: number[] = []
+  for (let tick = 1; tick <= 25; tick++) {
+    if (tells().length === 0) continue
+    asked.push(tick)
+    peer.miss(author.ref, 1, 1)
+  }
+  t.deepEqual(asked, [11, 22])
+})
+
 test('when the link that was asked goes, the next is asked at once', t => {
   const rig = new Rig()
   const [one, two] = [rig.peer(1), rig.peer(2)]

@@ -32,5 +32,11 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 109,
     cause:
       'who told late that it had a message was asked only after further rounds of those who answered with lies'
+  },
+  {
+    scenario: 'drawn',
+    seed: 6990,
+    cause:
+      'who said MISS was not asked again when it had it, because its watermark stood below a hole of its own'
   }
 ]

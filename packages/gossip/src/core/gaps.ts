@@ -20,6 +20,8 @@ export interface Gap {
   holders: readonly LinkId[]
   /** Links that said MISS, but may get it later. */
   missed: readonly LinkId[]
+  /** When the last of them did. */
+  missedMs: number
   /** Links that had it, and don't have it any more. */
   gone: readonly LinkId[]
   /** Link that has been asked; null: none. */
@@ -207,6 +209,7 @@ export class Gaps {
       to,
       holders: [],
       missed: [],
+      missedMs: 0,
       gone: [],
       askedOf: null,
       timedMs: null,

@@ -44,7 +44,7 @@ export interface Knowing {
   readonly from: Link | null
   /** Who was pushed it. */
   readonly pushed: readonly Link[]
-  /** Who has it, they said. */
+  /** Who has it, or part of the hole that it was in, they said. */
   readonly knowing: readonly Link[]
   /** Its last seq. */
   readonly to: number
@@ -97,8 +97,8 @@ export class Haves {
       const laterMs = nowMs + limits.liveMs
       // Who has what fills a hole of ours may lack what is above it. A hole below what it was pushed a link sees by itself.
       if (link === from) fromMs[slot] = isTop ? Number.POSITIVE_INFINITY : waits
-      else if (knowing.includes(link)) fromMs[slot] = isTop ? laterMs : waits
-      else if (pushed.includes(link)) fromMs[slot] = isTop ? laterMs : Math.min(waits, laterMs)
+      else if (knowing.includes(link) || pushed.includes(link))
+        fromMs[slot] = isTop ? laterMs : Math.min(waits, laterMs)
       else fromMs[slot] = Math.min(waits, nowMs)
       this.#wake(fromMs[slot] as number)
     }

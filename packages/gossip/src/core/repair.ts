@@ -170,8 +170,9 @@ export class Repair {
     if (patient === undefined) return
     const nextAtMs = from.nowMs + told.delayMs
     for (const gap of patient.gaps.list) {
-      // Its watermark passed the gap since its MISS: it has what it lacked.
-      if (gap.from < told.next) gap.missed = gap.missed.filter(link => link !== from.link)
+      // Its watermark passed the gap since its MISS: it has what it lacked. Below a hole of its own it may stand still for long.
+      const mayHaveCome = gap.from <= told.to && from.nowMs >= gap.missedMs + this.#limits.liveMs
+      if (gap.from < told.next || mayHaveCome) gap.missed = gap.missed.filter(link => link !== from.link)
       if (told.isComplete) gap.gone = gap.gone.filter(link => link !== from.link)
     }
     this.#claim(patient, from.link, { to: told.to, nextAtMs })
@@ -212,6 +213,7 @@ export class Repair {
     const to = Math.max(range.from + range.count, range.floor) - 1
     for (const gap of patient.gaps.isolate(range.from, to)) {
       const list = range.reason === 'not-cached' ? 'missed' : 'gone'
+      gap.missedMs = nowMs
       if (!gap[list].includes(link)) gap[list] = [...gap[list], link].slice(-this.#limits.maxLinks)
       gap.holders = gap.holders.filter(holder => holder !== link)
       if (gap.askedOf === link) this.#asking.askNow(gap, nowMs)
