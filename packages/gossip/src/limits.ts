@@ -78,6 +78,11 @@ export interface Limits {
   authorsPerSecond: number
   /** Authors per second that a link may bring and that authorize() wasn't asked about yet; twice as many at once. */
   unknownAuthorsPerSecond: number
+  /**
+   * Entries of HAVE, WANT, MISS and PRUNE that a link may send per second, together; the burst is twice as much. Lists over it
+   * are dropped, and far more cost points; see core/link-budgets.ts.
+   */
+  entriesPerSecond: number
   /** PRUNE and GRAFT of a link for one author per second; more are ignored. */
   turnsPerSecond: number
   /** Signatures of one link that are verified per second; the burst is twice as much. */
@@ -114,9 +119,9 @@ export interface Limits {
   maxParked: number
   /** How long such a question may stay open; then the answer is no, or ignore. */
   questionTimeoutMs: number
-  /** Bytes of batches that a topic keeps for repair. Oldest go first, own batches last. */
+  /** Bytes of batches that a topic keeps for repair. Above it the author who holds most loses its oldest; own ones go last. */
   maxCacheBytes: number
-  /** Number of batches that a topic keeps for repair. */
+  /** Number of batches that a topic keeps for repair, likewise. */
   maxCacheBatches: number
   /** Payload bytes queued for one link. Above it its queue is dropped, and it lags: it pulls what it lacks. */
   maxQueuedBytesPerLink: number
@@ -280,6 +285,7 @@ export const LIMITS: Readonly<Limits> = Object.freeze({
   bytesPerSecond: 64 * 1024 * 1024,
   authorsPerSecond: 200,
   unknownAuthorsPerSecond: 50,
+  entriesPerSecond: 10_000,
   turnsPerSecond: 10,
   verifiesPerSecond: 5000,
   verifiesPerSecondOfProcess: 16_000,

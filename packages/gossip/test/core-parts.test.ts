@@ -1,9 +1,8 @@
-/** The small machines of the core by themselves: clock, author table, cache, gaps, points, publisher, questions. */
+/** The small machines of the core by themselves: clock, author table, gaps, points, publisher, questions. */
 import test from 'ava'
 import fc from 'fast-check'
 import { AuthorTable } from '#gossip/core/author-table'
 import { BatchDigester } from '#gossip/core/batch'
-import { BatchCache } from '#gossip/core/cache'
 import { Clock } from '#gossip/core/clock'
 import { Gaps } from '#gossip/core/gaps'
 import { topicIdOf } from '#gossip/core/keys'
@@ -99,39 +98,6 @@ test('author table: pinned authors are outside the cap; incarnations of one auth
   table.admit(newcomer(9, 0, true), 0, START_MS)
   table.admit(newcomer(9, 0.5, true), 0, START_MS)
   t.false(table.canAdmit(newcomer(9, 0.7, true), START_MS))
-})
-
-test('cache: bounded in batches and bytes; own ones go last', t => {
-  const [own, other] = [new Author(7), new Author(8)]
-  const cache = new BatchCache({ ...LIMITS, maxCacheBatches: 3 })
-  cache.add(own.batch(0), 0)
-  for (let seq = 0; seq < 5; seq++) cache.add(other.batch(seq), 1)
-  t.is(cache.size, 3)
-  t.deepEqual(
-    cache.range(other.ref, { from: 0, count: 9 }, START_MS).map(({ seq0 }) => seq0),
-    [3, 4]
-  )
-  t.is(cache.range(own.ref, { from: 0, count: 1 }, START_MS).length, 1)
-  t.is(cache.lowest(other.ref, START_MS), 3)
-  const small = new BatchCache({ ...LIMITS, maxCacheBytes: 1000 })
-  for (let seq = 0; seq < 9; seq++) small.add(other.batch(seq, { texts: ['x'.repeat(100)] }), 1)
-  t.true(small.bytes <= 1000 && small.size === 2)
-  small.expire(START_MS + 30_001)
-  t.deepEqual([small.bytes, small.size], [0, 0])
-})
-
-test('cache: a range finds batches that only touch it, in order, and none that has expired', t => {
-  const author = new Author(8)
-  const cache = new BatchCache(LIMITS)
-  for (const seq of [6, 0, 3])
-    cache.add(author.batch(seq, { texts: ['a', 'b', 'c'], ttlSeconds: seq === 3 ? 1 : 30 }), 1)
-  const range = (from: number, count: number, atMs = START_MS): number[] =>
-    cache.range(author.ref, { from, count }, atMs).map(({ seq0 }) => seq0)
-  t.deepEqual(range(2, 1), [0])
-  t.deepEqual(range(2, 2), [0, 3])
-  t.deepEqual(range(8, 100), [6])
-  t.deepEqual(range(9, 100), [])
-  t.deepEqual(range(0, 100, START_MS + 1001), [0, 6])
 })
 
 test('gaps: after any fills, claims and cuts they are exactly what is missing', t => {

@@ -3,7 +3,7 @@ import test from 'ava'
 import { connect, linked, node } from './support/gossip-nodes.js'
 import { turns, until } from './support/streams.js'
 
-test('A23 validate judges remote and own messages: rejected ones are neither delivered nor forwarded', async t => {
+test('A23 U1 validate judges remote and own messages: rejected ones are neither delivered nor forwarded', async t => {
   const verdicts: Record<string, 'accept' | 'ignore' | 'reject'> = { bad: 'reject', dull: 'ignore' }
   const seen: unknown[] = []
   const validate = (message: Message) => {

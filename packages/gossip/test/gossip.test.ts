@@ -15,7 +15,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 test.after.always('nothing is printed', t => t.is(printed, 0))
 
-test('A8 S1 X39 in a line of three, what one end publishes reaches the others once, and its publisher never', async t => {
+test('A8 S1 X39 U1 in a line of three, what one end publishes reaches the others once, and its publisher never', async t => {
   const [a, b, c] = [node(t), node(t), node(t)]
   connect(a, b)
   connect(b, c)

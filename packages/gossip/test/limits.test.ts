@@ -62,6 +62,9 @@ test('the limits fit each other', t => {
     'active links are bits of a number':
       l.maxActiveLinks <= 30 && l.activeLinks <= l.maxActiveLinks && l.minOutboundLinks <= l.activeLinks,
     'a full list fits the index table': Math.max(l.maxHaveEntries, l.maxWantRanges) <= l.maxAuthorIndexes,
+    'a link may be told of all authors at once': l.maxAuthors + l.maxHaveEntries <= 2 * l.entriesPerSecond,
+    'who tells of all that a process can accept is not charged':
+      l.verifiesPerSecondOfProcess + l.authorBatchesPerSecond + l.maxAuthorIndexes <= 3 * l.entriesPerSecond,
     'nobody is cut off for doubts': l.maxDoubt < l.maxPoints,
     'an author at full pace is within the budget of a link':
       l.authorBatchesPerSecond <= l.verifiesPerSecond && l.verifiesPerSecond <= l.framesPerSecond,

@@ -179,6 +179,103 @@ test('one frame that grafts an author for 64 ranges is one graft', t => {
   t.deepEqual(rig.log.drops(), {})
 })
 
+const watermarks = (count: number): OutFrame => ({
+  kind: 'have',
+  have: 'tick',
+  entries: refs(count).map(ref => ({ ref, next: 1, ahead: 0 }))
+})
+
+test('T9 lists are counted by entries: beyond the budget dropped, a minute of them at once costs nothing, a flood the link', t => {
+  const rig = new Rig({ limits: { entriesPerSecond: 1000 } })
+  const [peer, other] = [rig.peer(1), rig.peer(2)]
+  const all = refs(100)
+  const range = (ref: AuthorRef) => ({ ref, from: 0, count: 0 })
+  const lists: readonly OutFrame[] = [
+    watermarks(100),
+    { kind: 'prune', refs: all },
+    { kind: 'want', graft: false, ranges: all.slice(0, 50).map(range) },
+    { kind: 'miss', entries: all.slice(0, 50).map(ref => ({ ...range(ref), floor: 0, reason: 'expired' })) }
+  ]
+  // 300 entries a round.
+  const rounds = (count: number): number => {
+    const before = rig.log.drops()['over-budget'] ?? 0
+    for (let i = 0; i < count; i++) for (const list of lists) peer.send(list)
+    return (rig.log.drops()['over-budget'] ?? 0) - before
+  }
+  t.is(rounds(6), 0)
+  t.true(rounds(1) > 0, 'twice the rate at once, and no more')
+  rig.nowMs += 1000
+  t.is(rounds(3), 0)
+  rig.nowMs += 60_000
+  const dropped = rounds(190)
+  t.true(dropped > 500, `${dropped} of a minute at once`)
+  t.is(pointsOf(rig), 0)
+  // Beside it others are heard.
+  other.send(watermarks(900))
+  t.is(rounds(1) > 0, true)
+  for (let i = 0; i < 200 && !isCut(rig, peer); i++) peer.send(watermarks(100))
+  t.true(isCut(rig, peer))
+  t.false(isCut(rig, other))
+})
+
+test('T9 what is over the budget of entries is not read; a sign of life has none, and a list that is too long closes the link', t => {
+  const rig = new Rig({ limits: { entriesPerSecond: 10 } })
+  const peer = rig.peer(1)
+  const author = new Author(8)
+  peer.batch(author.batch(0))
+  for (const count of [19, 2]) peer.send(watermarks(count))
+  t.deepEqual(rig.log.drops(), { 'over-budget': 1 })
+  for (let i = 0; i < 100; i++) peer.send({ kind: 'have', have: 'live', entries: [] })
+  // An index that was never bound would be a fault.
+  peer.frame(FrameKind.have, Uint8Array.of(0, 2, 99, 1, 0, 99, 1, 0))
+  t.deepEqual(rig.log.drops(), { 'over-budget': 2 })
+  peer.frame(FrameKind.have, Uint8Array.of(0, 0xfd, 0xe9, 0x03, 0, 0, 0))
+  t.is(rig.log.drops()['too-large'], 1)
+  t.deepEqual(
+    rig.log.of('closeLink').map(({ reason }) => reason),
+    ['too-large']
+  )
+})
+
+test('T9 who tells of 1,000 authors that all go on stays far below the budget of entries', t => {
+  const rig = new Rig({
+    limits: { maxAuthorsPerPeer: 1000, newAuthorsPerSecond: 1000 },
+    verifies: { take: () => true }
+  })
+  rig.options.crypto.verify = () => true
+  const hearers = new Rig()
+  const [bearer, ...others] = Array.from({ length: 10 }, (_, i) => rig.peer(i + 1)) as [RawPeer, ...RawPeer[]]
+  const ears = new Map(others.map(({ link }, i) => [link, hearers.peer(i + 1)]))
+  const template = new Author(8).batch(0)
+  const all = refs(1000)
+  let [most, told] = [0, 0]
+  for (let second = 0; second < 15; second++) {
+    const perLink = new Map<number, number>()
+    rig.log.effects.length = 0
+    for (const [i, ref] of all.entries()) {
+      bearer.batch({ ...template, ref, seq0: second, createdMs: rig.nowMs })
+      if (i % 100 === 99) rig.pass(100)
+      // They speak, so they stay active.
+      if (i % 100 === 99) for (const peer of others) peer.send({ kind: 'have', have: 'live', entries: [] })
+    }
+    for (const { link, frame } of rig.log.of('send')) {
+      const peer = ears.get(link)
+      if (frame.kind !== 'have' || peer === undefined) continue
+      perLink.set(link, (perLink.get(link) ?? 0) + frame.entries.length)
+      told += frame.entries.length
+      peer.send(frame)
+    }
+    hearers.nowMs = rig.nowMs
+    most = Math.max(most, ...perLink.values())
+  }
+  t.is(rig.core.counters.delivered, 15_000)
+  t.log(`${most} entries over one link in a second, ${told} over all of them in 15 s`)
+  t.true(told > 30_000, `${told} entries`)
+  t.true(most > 900 && most < LIMITS.entriesPerSecond / 2, `${most} entries over one link in a second`)
+  t.is(hearers.log.drops()['over-budget'], undefined)
+  t.is(pointsOf(hearers), 0)
+})
+
 test('PEERS that come too early are not taken, and cost points only when they flood', t => {
   const rig = new Rig()
   const peer = rig.peer(1)

@@ -63,7 +63,7 @@ test('A1 a topic that is none throws a coded TypeError at once', t => {
   }
 })
 
-test('A1 pubsub() works with and without new', async t => {
+test('A1 U1 pubsub() works with and without new', async t => {
   const name = freshName()
   const Pubsub = pubsub as unknown as new (name: string, options: SwarmOptions) => Swarm
   const a = new Pubsub(name, { bootstrap })
@@ -174,7 +174,7 @@ test('messages published one by one survive destroy(), in order, with a subscrib
   await network.destroy()
 })
 
-test('an application swarm outlives destroy(), its connections too', async t => {
+test('A3 an application swarm outlives destroy(), its connections too', async t => {
   const name = freshName()
   const network = new Hyperswarm({ dht: testnet.createNode({ firewalled: false }) })
   const a = pubsub<string>(name, { swarm: network })
@@ -252,7 +252,7 @@ test('connected() ends by signal, by time, by leave(), and not at all for a coun
   await a.destroy()
 })
 
-test('A11 S10 X38 after leave() nothing is heard and publish rejects, while the connections stay', async t => {
+test('A11 S10 X38 U1 after leave() nothing is heard and publish rejects, while the connections stay', async t => {
   const name = freshName()
   const [a, b] = [join<string>(name), join<string>(name)]
   await Promise.all([a.connected(), b.connected()])
@@ -552,7 +552,7 @@ test('a DHT that is gone does not hold destroy() up', async t => {
   t.true(took < 1500, `destroy() took ${took} ms`)
 })
 
-test('A11 a process ends by itself within 2 s of destroy(), and the message was heard', async t => {
+test('A11 S10 a process ends by itself within 2 s of destroy(), and the message was heard', async t => {
   const name = freshName()
   const b = join<string>(name)
   const heard = next(b, 'message')

@@ -37,6 +37,24 @@ test('nothing goes back to the link that it came from: the sends of a full mesh 
   )
 })
 
+test('S7 driven by hand: without a step nothing moves, and one step moves all that is due', t => {
+  const rig = new Rig()
+  const peer = rig.peer(1)
+  rig.pass(100)
+  for (let publish = 1; publish <= 3; publish++) {
+    rig.step({ type: 'publish', publish, payload: new Uint8Array(publish) })
+  }
+  rig.nowMs += 5000
+  t.is(rig.core.counters.signed, 0)
+  t.deepEqual(rig.log.of('published'), [])
+  const sent = sendsTo(rig.step({ type: 'tick' }), peer.link).filter(({ frame }) => frame.kind === 'batch')
+  t.is(sent.length, 1)
+  t.deepEqual(
+    rig.log.of('published').map(({ seq }) => seq),
+    [0, 1, 2]
+  )
+})
+
 test('two messages of one tick cost one signature', t => {
   const rig = new Rig()
   rig.step({ type: 'publish', publish: 1, payload: new Uint8Array(3) })

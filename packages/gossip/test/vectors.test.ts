@@ -77,6 +77,7 @@ function batchVectors(): Record<string, Uint8Array> {
     'digest of "hi"': batchDigest(crypto, topicId, one),
     'signature of "hi"': one.signature,
     'BATCH of "hi", index 0': frames.encodeBatch(0, one, noHop),
+    'BATCH of "hi", index 0, marked': frames.encodeBatch(0, one, { ...noHop, mark: true }),
     'BATCH of three, index 253, 3 hops, all flags': frames.encodeBatch(253, three, hop),
     'BATCH durable, index 1': frames.encodeBatch(1, durable, noHop)
   }
@@ -135,7 +136,7 @@ if (process.env.UPDATE_VECTORS === '1') writeFileSync(FILE, `${JSON.stringify(co
 const golden = JSON.parse(readFileSync(FILE, 'utf8'))
 
 test('keys and ids equal the golden vectors', t => t.deepEqual(computed.keys, golden.keys))
-test('digest, signature and BATCH frames equal the golden vectors', t =>
+test('A12 digest, signature and BATCH frames equal the golden vectors', t =>
   t.deepEqual(computed.batches, golden.batches))
 test('hello and all other frames equal the golden vectors', t => t.deepEqual(computed.frames, golden.frames))
 
@@ -178,4 +179,52 @@ test('golden LINK, PEERS, PRUNE, OFFER and SKIP frames are read back', t => {
     ok: true,
     value: { ix: 1, seq0: Number.MAX_SAFE_INTEGER }
   })
+})
+
+test('golden AUTHOR, HAVE, WANT and MISS frames, and a mark, are read back', t => {
+  const decoded = <T>(result: { ok: true; value: T } | { ok: false; reason: string }): T => {
+    if (!result.ok) throw new Error(result.reason)
+    return result.value
+  }
+  const bytesOf = (name: string) => hex(golden.frames[name])
+  const author = decoded(frames.decodeAuthor(bytesOf('AUTHOR with origin'), LIMITS))
+  t.deepEqual([author.ix, author.origin.length], [2047, 40])
+  t.deepEqual([...author.author, ...author.incarnation], [...ref.author, ...ref.incarnation])
+  t.deepEqual(decoded(frames.decodeHave(bytesOf('HAVE live'), LIMITS)), { have: 'live', entries: [] })
+  t.deepEqual(decoded(frames.decodeHave(bytesOf('HAVE join'), LIMITS)), {
+    have: 'join',
+    entries: [{ ix: 7, next: 2 ** 32, ahead: 3 }]
+  })
+  t.deepEqual(decoded(frames.decodeWant(bytesOf('WANT with graft'), LIMITS)), {
+    graft: true,
+    ranges: [
+      { ix: 0, from: 300, count: 70 },
+      { ix: 253, from: 300, count: 0 }
+    ]
+  })
+  t.deepEqual(decoded(frames.decodeMiss(bytesOf('MISS'), LIMITS)), {
+    entries: [{ ix: 0, from: 300, count: 70, floor: 320, reason: 'over-budget' }]
+  })
+  const isMarked = (name: string): boolean =>
+    decoded(frames.decodeBatch(hex(golden.batches[name]), LIMITS)).mark
+  t.deepEqual([isMarked('BATCH of "hi", index 0'), isMarked('BATCH of "hi", index 0, marked')], [false, true])
+})
+
+test('PROTOCOL.md shows a golden vector of each frame, as it is in the file', t => {
+  const text = readFileSync(new URL('../../../../docs/PROTOCOL.md', import.meta.url), 'utf8')
+  const table = text.slice(text.indexOf('Golden frames'), text.indexOf('### 1.5'))
+  const rows = table.split('\n').filter(line => line.includes('`'))
+  const vectors: Record<string, string> = { ...golden.batches, ...golden.frames }
+  const shown = new Set<string>()
+  for (const row of rows) {
+    const [, name = '', bytes = ''] = row.split('|').map(cell => cell.trim())
+    const [head = '', tail = ''] = Array.from(bytes.matchAll(/`([0-9a-f]+)`/g), ([, part]) => part as string)
+    const vector = vectors[name] ?? ''
+    // Of a long one the ends, and in words what is in between.
+    t.true(tail === '' ? vector === head : vector.startsWith(head) && vector.endsWith(tail), row)
+    shown.add(name.split(' ')[0] as string)
+  }
+  const kinds = Object.keys(frames.FrameKind).filter(kind => kind !== 'reserved')
+  t.deepEqual([...shown].sort(), [...kinds.map(kind => kind.toUpperCase()), 'hello'].sort())
+  t.true(rows.some(row => row.includes('marked')))
 })

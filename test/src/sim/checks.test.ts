@@ -1,9 +1,16 @@
-import { LIMITS, makeAuthorRef, type OutFrame, type TopicEffect } from '@hearsay/gossip/core'
+import {
+  LIMITS,
+  makeAuthorRef,
+  type OutFrame,
+  SubscriberBuffer,
+  type TopicEffect
+} from '@hearsay/gossip/core'
 import test from 'ava'
 import { Checker, Violation } from './checks.js'
 import { fakeIdentities } from './crypto.js'
 import { EventQueue } from './event-queue.js'
 import { EPOCH_MS, SimNode } from './node.js'
+import { OrderChecks } from './order-checks.js'
 import { Rng } from './rng.js'
 import { Wire } from './wire.js'
 
@@ -126,6 +133,22 @@ for (const [invariant, what, published, effects] of breaks) {
     t.true(error?.message.startsWith(`${invariant} `), error?.message)
   })
 }
+
+test('O1 is broken by a subscription that does not keep the order', t => {
+  const world = scripted()
+  const read = (...seqs: readonly number[]): void => {
+    const checks = new OrderChecks(
+      (invariant, _node, what) => {
+        throw new Violation(`${invariant} ${what}`)
+      },
+      () => new SubscriberBuffer()
+    )
+    for (const seq0 of seqs) checks.after(world.node, [deliver(world, { seq0 })], EPOCH_MS)
+  }
+  t.notThrows(() => read(4, 5, 6))
+  t.throws(() => read(4, 6, 5), { instanceOf: Violation, message: /^O1 / })
+  t.throws(() => read(4, 4), { message: /^O1 / })
+})
 
 test('G6 is broken by a queue over its bound', t => {
   const world = scripted({ ...LIMITS, maxMessageBytes: 10, batchOverheadBytes: 0, maxQueuedBytesPerLink: 50 })

@@ -135,7 +135,7 @@ export class Checker implements Observer {
     const excess = overBound(node)
     if (excess !== null) this.fail('G6', node, excess)
     this.#checkUnchanged(node, effects)
-    this.trees.after(node, effects, this.#queue.nowMs)
+    this.trees.after(node, effects)
     this.order.after(node, effects, node.nowMs)
   }
 
@@ -209,11 +209,13 @@ export class Checker implements Observer {
     if (this.lastBatchAtMs > sinceMs) throw new Violation(`G8 a batch was sent at ${this.lastBatchAtMs}`)
   }
 
-  /** G6, at the end: what messages occupied is free again. */
+  /** G6, at the end: what messages occupied is free again, and so is what belonged to connections that are gone. */
   checkReleased(nodes: readonly SimNode[]): void {
     for (const node of nodes) {
       if (!node.isUp || node.isSilent) continue
       const { sizes } = node.core
+      const links = sizes.links ?? 0
+      if (links > node.ports.size) this.fail('G6', node, `${links} links on ${node.ports.size} connections`)
       const kept = (sizes.authors ?? 0) > 1 ? 'authors' : RELEASED.find(name => (sizes[name] ?? 0) > 0)
       if (kept !== undefined) this.fail('G6', node, `${kept} is ${sizes[kept]} though all has expired`)
     }

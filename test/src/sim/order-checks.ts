@@ -28,10 +28,13 @@ export class OrderChecks {
   read = 0
   skipped = 0
   readonly #fail: Fail
+  readonly #makeBuffer: () => SubscriberBuffer<Message>
   readonly #readers = new Map<SimNode, Reader>()
 
-  constructor(fail: Fail) {
+  /** @param makeBuffer - What is read from; a subscription in ordered mode, unless a test plants a bug. */
+  constructor(fail: Fail, makeBuffer = () => new SubscriberBuffer<Message>({ ordered: true })) {
     this.#fail = fail
+    this.#makeBuffer = makeBuffer
   }
 
   /** After a step. */
@@ -73,7 +76,7 @@ export class OrderChecks {
     if (known?.boot === node.boot) return known
     const reader: Reader = {
       boot: node.boot,
-      buffer: new SubscriberBuffer({ ordered: true }),
+      buffer: this.#makeBuffer(),
       next: new Map()
     }
     this.#readers.set(node, reader)

@@ -56,7 +56,7 @@ export class TreeChecks {
   }
 
   /** After a step. */
-  after(node: SimNode, effects: readonly TopicEffect[], nowMs: number): void {
+  after(node: SimNode, effects: readonly TopicEffect[]): void {
     const life = this.#lifeOf(node)
     for (const effect of effects) {
       if (effect.type === 'linkRole') this.#onRole(node, life, effect)

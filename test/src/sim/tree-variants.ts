@@ -1,5 +1,6 @@
 /** Cores with a planted bug in what trees, watermarks and links do. See variants.ts. */
-import { type LinkId, type OutFrame, TopicCore, type TopicEffect } from '@hearsay/gossip/core'
+import { type Batch, type LinkId, type OutFrame, TopicCore, type TopicEffect } from '@hearsay/gossip/core'
+import type { DrivenCore } from './node.js'
 import { tampered, type Variant, withholding } from './variants.js'
 
 type Send = Extract<TopicEffect, { type: 'send' }>
@@ -72,15 +73,16 @@ class Roles {
   }
 }
 
-/** Sends each frame that `copies` chooses to another link as well. */
-const copying = (copies: (send: Send, roles: Roles) => LinkId | undefined): Variant => {
+/** Sends each frame that `copies` chooses to another link as well. `from`: whose frame it is an answer to, or passes on. */
+const copying = (copies: (send: Send, roles: Roles, from: LinkId | null) => LinkId | undefined): Variant => {
   return options =>
     tampered(options, step => {
       const roles = new Roles()
       return (input, nowMs) =>
         step(input, nowMs).flatMap((effect): TopicEffect[] => {
           roles.follow(effect)
-          const link = effect.type === 'send' ? copies(effect, roles) : undefined
+          const from = input.type === 'frame' ? input.link : null
+          const link = effect.type === 'send' ? copies(effect, roles, from) : undefined
           return link === undefined ? [effect] : [effect, { ...(effect as Send), link }]
         })
     })
@@ -91,10 +93,29 @@ export const asksTwice = copying(({ frame, link }, { active }) =>
   frame.kind === 'want' ? [...active].find(other => other !== link) : undefined
 )
 
-/** Pushes to standbys, too. */
-export const floodsStandbys = copying(({ frame }, { standby }) =>
-  frame.kind === 'batch' && !frame.repair && frame.hops > 0 ? [...standby][0] : undefined
-)
+/** Pushes to a standby, too: each batch once, and not to whom it came from, so nothing else is wrong with it. */
+export const floodsStandbys: Variant = options => {
+  const copied = new WeakSet<Batch>()
+  const copies = copying(({ frame }, { standby }, from) => {
+    if (frame.kind !== 'batch' || frame.repair || frame.hops === 0 || copied.has(frame.batch))
+      return undefined
+    copied.add(frame.batch)
+    return [...standby].find(link => link !== from)
+  })
+  return copies(options)
+}
+
+/** Passes batches on to whoever brings them. */
+export const feedsItsParent: Variant = options => {
+  const core = tampered(options, step => step)
+  const explain: DrivenCore['explain'] = author =>
+    core
+      .explain(author)
+      .map(state =>
+        state.parent === null ? state : { ...state, children: [...state.children, state.parent] }
+      )
+  return { step: core.step, ownHello: core.ownHello, sizes: {}, explain }
+}
 
 /** Starts without a horizon: what it had before its crash comes again. */
 export const forgetsItsStart: Variant = options => new TopicCore({ ...options, bootHorizon: false })

@@ -8,6 +8,7 @@ import {
   type AuthorRef,
   type Batch,
   batchOf,
+  type DropReason,
   decodeAuthor,
   decodeBatch,
   FrameKind,
@@ -141,9 +142,57 @@ export const neverAsks = withholding(effect => effect.type === 'send' && effect.
 export const believesAll: Variant = options =>
   new TopicCore({ ...options, crypto: { ...options.crypto, verify: () => true } })
 
+/** A core that takes batches after all that the real one dropped for `reason`, if `isTaken` says so. */
+const takingDropped = (
+  reason: DropReason,
+  make: () => { isTaken: (batch: Batch) => boolean; delivered: (batch: Batch) => void }
+): Variant => {
+  return options =>
+    tampered(options, step => {
+      const { isTaken, delivered } = make()
+      return (input, nowMs, batch) => {
+        const effects = step(input, nowMs)
+        for (const effect of effects) if (effect.type === 'deliver') delivered(effect.batch)
+        const isDropped = effects.some(effect => effect.type === 'drop' && effect.reason === reason)
+        if (batch === null || input.type !== 'frame' || !isDropped || !isTaken(batch)) return effects
+        return [...effects, { type: 'deliver', batch, hops: 1, accepted: null, link: input.link }]
+      }
+    })
+}
+
 /** Takes what has expired long ago. */
-export const neverExpires: Variant = options =>
+export const takesExpired = takingDropped('expired', () => ({ isTaken: () => true, delivered: () => {} }))
+
+/** Remembers the three authors that it heard last: what others said comes again when somebody replays it. */
+export const evictsAuthors = takingDropped('duplicate', () => {
+  const recent = new Set<string>()
+  return {
+    isTaken: batch => !recent.has(streamOf(batch)),
+    delivered: batch => {
+      recent.delete(streamOf(batch))
+      recent.add(streamOf(batch))
+      for (const oldest of recent) if (recent.size > 3) recent.delete(oldest)
+    }
+  }
+})
+
+/** Never forgets whom it heard. */
+export const neverForgets: Variant = options =>
   new TopicCore({ ...options, limits: { ...options.limits, maxSkewMs: options.limits.maxSkewMs * 100 } })
+
+/** Lets go of no link. */
+export const keepsDeadLinks: Variant = options =>
+  tampered(options, step => (input, nowMs) => (input.type === 'linkDown' ? [] : step(input, nowMs)))
+
+/** Tells each loss twice. */
+export const repeatsGaps: Variant = options =>
+  tampered(
+    options,
+    step => (input, nowMs) =>
+      step(input, nowMs).flatMap((effect): TopicEffect[] =>
+        effect.type === 'gap' ? [effect, effect] : [effect]
+      )
+  )
 
 /** Sends a batch back to where it came from. */
 export const echoes: Variant = options =>

@@ -16,10 +16,12 @@ import {
   decodePrune,
   decodeSkip,
   decodeWant,
+  entriesIn,
   FrameKind
 } from './frames.js'
 import { makeAuthorRef } from './keys.js'
 import { type Link, skip } from './link.js'
+import type { Tolerance } from './link-budgets.js'
 import { traced } from './outbox.js'
 import type { Parts } from './parts.js'
 import { Points } from './peer-book.js'
@@ -46,6 +48,11 @@ export class Control {
   frame(link: Link, kind: number, bytes: Uint8Array): void {
     const { neighbours, acquaintances, clock } = this.#parts
     const { limits } = this.#parts.options
+    const tolerance = this.#takeEntries(link, kind, bytes)
+    if (tolerance !== 'ok') {
+      this.#overBudget(link, tolerance === 'charged')
+      return
+    }
     switch (kind) {
       case FrameKind.author:
         this.#author(link, bytes)
@@ -82,6 +89,13 @@ export class Control {
         // A later version may send it: no fault.
         this.#parts.outbox.drop(link.id, 'unknown-kind', 0)
     }
+  }
+
+  // What a list costs goes by its entries, so they are counted before they are read. A list that is too long closes the link.
+  #takeEntries(link: Link, kind: number, bytes: Uint8Array): Tolerance {
+    const entries = entriesIn(kind, bytes)
+    if (entries === 0 || entries > this.#parts.options.limits.maxHaveEntries) return 'ok'
+    return link.budgets.takeEntries(entries, this.#parts.clock.nowMs)
   }
 
   #author(link: Link, bytes: Uint8Array): void {
@@ -184,15 +198,17 @@ export class Control {
     else if (this.#turns(link, [null]).length > 0) spread.pruned(link, null)
   }
 
-  // Those that it may prune or graft now. Who does so again and again pays for it, at some point.
+  // Those that it may prune or graft now. Who does so again and again pays for it, at some point, once a frame.
   #turns<T extends AuthorRef | null>(link: Link, refs: Iterable<T>): T[] {
     const { clock } = this.#parts
     const turns: T[] = []
+    let worst: Tolerance = 'ok'
     for (const ref of refs) {
       const tolerance = link.budgets.turn(ref, clock.nowMs)
       if (tolerance === 'ok') turns.push(ref)
-      else this.#overBudget(link, tolerance === 'charged')
+      else if (worst !== 'charged') worst = tolerance
     }
+    if (worst !== 'ok') this.#overBudget(link, worst === 'charged')
     return turns
   }
 

@@ -149,6 +149,22 @@ export function decodeAuthor(bytes: Uint8Array, limits: Limits): Result<AuthorFr
   return reader.isGood && frame.ix < limits.maxAuthorIndexes ? success(frame) : MALFORMED
 }
 
+/** How many entries a list says that it has; 0 for frames of other kinds. What follows wasn't looked at. */
+export function entriesIn(kind: number, bytes: Uint8Array): number {
+  const reader = new Reader(bytes)
+  switch (kind) {
+    case FrameKind.have:
+    case FrameKind.want:
+      reader.u8()
+      return reader.uint()
+    case FrameKind.miss:
+    case FrameKind.prune:
+      return reader.uint()
+    default:
+      return 0
+  }
+}
+
 /** Bytes of one entry of a HAVE. */
 export function haveEntrySize(ix: number, entry: HaveEntry): number {
   return uintSize(ix) + uintSize(entry.next) + uintSize(entry.ahead)

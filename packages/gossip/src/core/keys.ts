@@ -94,8 +94,22 @@ export function authorKeyOf(author: Uint8Array): string {
 }
 
 /** Names an incarnation among all: a char per byte of author and incarnation. Sorts as the bytes do. */
-export function nameOf(ref: AuthorRef): string {
-  return ref.authorKey + String.fromCharCode(...ref.incarnation)
+export function nameOf({ authorKey, startMs, salt }: AuthorRef): string {
+  // Below 2^32. Without making bytes of it: a list of a remote may name a thousand that nobody knows.
+  const high = Math.floor(startMs / 0x1_0000)
+  return (
+    authorKey +
+    String.fromCharCode(
+      high >>> 24,
+      (high >>> 16) & 0xff,
+      (high >>> 8) & 0xff,
+      high & 0xff,
+      (startMs >>> 8) & 0xff,
+      startMs & 0xff,
+      salt >>> 8,
+      salt & 0xff
+    )
+  )
 }
 
 /** Writes author (32 bytes) and incarnation (8 bytes) at `at`, without making anything. */

@@ -10,6 +10,9 @@
  *           which is what gathers in a minute.
  *   WANT    who asks stops at `maxOpenWantsPerLink` questions without a word in answer, then asks once in `suspectMs`: not
  *           30 in a minute. Who answers charges what is over 10 seconds' worth.
+ *   entries of HAVE, WANT, MISS and PRUNE, together: what lists cost goes by that, not by frames. Who writes tells a link of a
+ *           batch that it accepted once at most, so the signatures that a process checks per second are a bound. Who
+ *           reads drops what is over `entriesPerSecond`, and charges what is over three times that, or a minute's worth.
  *   PRUNE   goes out once a second for an author, a graft with a WANT; charged is what is over 20 seconds' worth at once.
  *   LINK    see `asks`.
  *   PEERS   goes out once a minute; four at once are borne.
@@ -23,16 +26,21 @@ import type { AuthorRef } from './types.js'
 const ASKS_PER_BACKOFF = 4
 /** Seconds of PRUNE and GRAFT for one author that may come within one. */
 const PATIENCE_SECONDS = 20
+/** Entries that are borne, as a multiple of those that are read; and seconds of those that may come at once. */
+const ENTRIES_PATIENCE = 3
+const ENTRIES_PATIENCE_SECONDS = 60
 /** PEERS that may come at once. */
 const PEERS_AT_ONCE = 4
 
-/** What became of something that is counted per author: it counts, it is ignored, or it is so much that it costs points. */
+/** What becomes of input that is counted: it is taken, it is ignored, or it is so much that it costs points. */
 export type Tolerance = 'ok' | 'ignored' | 'charged'
 
 /** The budgets of one link. */
 export class LinkBudgets {
   readonly #limits: Limits
   #bindings: TokenBucket | null = null
+  #entries: TokenBucket | null = null
+  #entriesPatience: TokenBucket | null = null
   #strangers: TokenBucket | null = null
   #verifies: TokenBucket | null = null
   #wantsIn: TokenBucket | null = null
@@ -53,6 +61,19 @@ export class LinkBudgets {
     const { authorsPerSecond, maxAuthorIndexes } = this.#limits
     this.#bindings ??= new TokenBucket(authorsPerSecond * 2, maxAuthorIndexes * 8)
     return this.#bindings
+  }
+
+  /** It sends a list of so many entries. */
+  takeEntries(entries: number, nowMs: number): Tolerance {
+    const { entriesPerSecond: perSecond } = this.#limits
+    this.#entries ??= new TokenBucket(perSecond, perSecond * 2)
+    this.#entriesPatience ??= new TokenBucket(
+      perSecond * ENTRIES_PATIENCE,
+      perSecond * ENTRIES_PATIENCE_SECONDS
+    )
+    const isPatient = this.#entriesPatience.take(entries, nowMs)
+    if (this.#entries.take(entries, nowMs)) return 'ok'
+    return isPatient ? 'ignored' : 'charged'
   }
 
   /** Authors that it brings and that authorize() has to be asked about. */

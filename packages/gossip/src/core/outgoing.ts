@@ -82,7 +82,7 @@ export class Outgoing {
     this.#own.add(incarnation)
     const entry = table.get(ref) ?? table.admitOwn(ref)
     table.accept(entry, { seq0, count, expiresMs: expiresMsOf(batch) })
-    cache.add(batch, 0)
+    cache.add(batch, { hops: 0, highMs: clock.highMs })
     outbox.counters.signed++
     outbox.counters.published += count
     const mark = spread.marks(batch, clock.nowMs)
@@ -94,7 +94,8 @@ export class Outgoing {
       hops: 0,
       isMarked: mark
     })
-    haves.changed(entry, { active: neighbours.active, from: null, pushed }, clock.nowMs)
+    const to = seq0 + count - 1
+    haves.changed(entry, { active: neighbours.active, from: null, pushed, knowing: [], to }, clock.nowMs)
     for (const [i, publish] of publishes.entries()) {
       const seq = seq0 + i
       outbox.add({ type: 'published', publish, incarnation, seq, links: pushed.length })

@@ -344,9 +344,10 @@ export class Receiver {
     if (hop.repair) outbox.counters.repaired++
     if (accepted !== null && accepted.length === 0) return
     const hops = Math.min(hop.hops + 1, MAX_HOPS)
-    if (expiresMs >= highMs) cache.add(batch, hops)
+    if (expiresMs >= highMs) cache.add(batch, { hops, highMs })
     const pushed = this.#parts.outgoing.forward(batch, { from: link, knowing, hops, isMarked })
-    haves.changed(entry, { active: links.active, from: link, pushed: [...pushed, ...knowing] }, nowMs)
+    const to = batch.seq0 + batch.count - 1
+    haves.changed(entry, { active: links.active, from: link, pushed, knowing, to }, nowMs)
     outbox.counters.delivered += accepted?.length ?? batch.count
     outbox.add({ type: 'deliver', batch, hops: hop.hops, accepted, link: link.id })
   }

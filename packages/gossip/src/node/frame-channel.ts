@@ -34,6 +34,8 @@ export interface FrameChannelOptions {
   onframe(kind: number, bytes: Uint8Array): void
   /** What `onhello` announced is gone, not by our `close()`. A later `onhello` announces a new opening. */
   onclose(): void
+  /** The remote refused an opening of ours, or the stream died before it answered; the pair stays. */
+  onrefused?(): void
   /** The transport takes more again. Called for every open channel of the connection: keep it cheap. */
   ondrain(): void
   /** One of the callbacks threw, or the remote's hello was too large. */
@@ -158,5 +160,6 @@ class MuxFrameChannel implements FrameChannel {
     const wasOpen = this.#open
     this.#open = false
     if (wasOpen) this.#options.onclose()
+    else this.#options.onrefused?.()
   }
 }

@@ -2,8 +2,8 @@
 import { decodeWant, encodeAuthor, encodeHave, FrameKind, LIMITS, makeAuthorRef } from '@hearsay/gossip/core'
 import test from 'ava'
 import b4a from 'b4a'
-import { underAttack } from '../../support/attack.js'
-import { inventedAuthors } from '../../support/raw-peer.js'
+import { TOPIC_KEY, underAttack } from '../../support/attack.js'
+import { dropsOf, inventedAuthors, RawAuthor } from '../../support/raw-peer.js'
 import { soon, turns, until } from '../../support/until.js'
 
 const KINDS = ['tick', 'join', 'lag', 'summary', 'live'] as const
@@ -58,6 +58,37 @@ test('X10 claims of 700 invented authors a frame, at full rate, are remembered u
   t.true(reached(liar) > 0)
   t.true(liar.received(FrameKind.want).length <= 2 * LIMITS.wantsPerSecond)
   t.is(verified(), 0)
+})
+
+test('X10 HAVE of 1,000 entries at full rate is read up to the budget of entries, then dropped, then costs the link', async t => {
+  const { victim, member, spared, heard, goesOn } = await underAttack(t)
+  const [liar, bearer] = [await member(), await member()]
+  const refs = inventedAuthors(LIMITS.maxHaveEntries)
+  const ixs = refs.map((_, ix) => ix)
+  const list = encodeHave(
+    'tick',
+    refs.map(ref => ({ ref, next: 1, ahead: 0 })),
+    ixs
+  )
+  liar.atOnce(() => {
+    for (const [ix, ref] of refs.entries()) liar.send(FrameKind.author, encodeAuthor(ix, ref))
+  })
+  liar.atOnce(() => {
+    for (let i = 0; i < 100; i++) liar.send(FrameKind.have, list)
+  })
+  await spared(liar)
+  const dropped = dropsOf(victim.gossip, 'over-budget')
+  t.true(dropped > 0 && dropped < 100, `${dropped} of 100`)
+  const author = new RawAuthor(TOPIC_KEY)
+  for (let i = 0; i < 5000 && liar.isOpen; i++) {
+    liar.send(FrameKind.have, list)
+    if (i % 50 !== 0) continue
+    bearer.push(author.batch([i], { seq0: i / 50 }))
+    await turns(2)
+  }
+  await soon(() => liar.closed > 0, { what: 'it is cut' })
+  await goesOn()
+  t.true(heard(author).length > 1, 'others are heard meanwhile')
 })
 
 test('X10 1,000 entries in a HAVE are taken, 1,001 close the link', async t => {
