@@ -339,22 +339,81 @@ declare module 'corestore' {
 
 declare module 'hyperbee' {
   export default class Hyperbee {
-    constructor(core: unknown, options?: { keyEncoding?: string; valueEncoding?: string })
+    constructor(
+      core: unknown,
+      options?: { keyEncoding?: string; valueEncoding?: string; extension?: boolean }
+    )
+    readonly key: Uint8Array | null
+    readonly core: { readonly key: Uint8Array | null }
     ready(): Promise<void>
     put(key: string, value: unknown): Promise<void>
     get(key: string): Promise<{ key: string; value: unknown; seq: number } | null>
+    del(key: string): Promise<void>
+    watch(range?: object): AsyncIterable<unknown> & { ready(): Promise<void>; destroy(): Promise<void> }
+    createDiffStream(version: number): AsyncIterable<{
+      left: { key: string; value: unknown } | null
+      right: { key: string; value: unknown } | null
+    }>
+    createHistoryStream(options?: object): AsyncIterable<{ type: string; key: string; value: unknown }>
+    close(): Promise<void>
+  }
+}
+
+declare module 'hyperblobs' {
+  export default class Hyperblobs {
+    constructor(core: unknown, options?: { blockSize?: number })
+    readonly key: Uint8Array | null
+    ready(): Promise<void>
+    put(blob: Uint8Array): Promise<object>
+    get(id: object): Promise<Uint8Array | null>
+    close(): Promise<void>
   }
 }
 
 declare module 'hyperdrive' {
   export default class Hyperdrive {
+    static getContentKey(manifest: object, key: Uint8Array): Uint8Array | null
     constructor(store: unknown, key?: Uint8Array)
     readonly key: Uint8Array
     readonly contentKey: Uint8Array
+    readonly core: { readonly manifest: object | null }
     ready(): Promise<void>
     put(path: string, data: Uint8Array): Promise<void>
     get(path: string): Promise<Uint8Array | null>
+    del(path: string): Promise<void>
+    entry(path: string): Promise<{ key: string; value: { executable: boolean; metadata: unknown } } | null>
+    list(folder?: string): AsyncIterable<{ key: string }>
     close(): Promise<void>
+  }
+}
+
+declare module 'autobase' {
+  export default class Autobase<V = unknown> {
+    constructor(
+      store: unknown,
+      bootstrap: Uint8Array | null,
+      handlers: {
+        valueEncoding?: string
+        ackInterval?: number
+        // biome-ignore lint/suspicious/noExplicitAny: the store of its views
+        open(store: any): V
+        // biome-ignore lint/suspicious/noExplicitAny: nodes hold any value of the encoding
+        apply(nodes: { value: any }[], view: V, host: AutobaseHost): Promise<void>
+      }
+    )
+    readonly key: Uint8Array | null
+    readonly view: V
+    readonly local: { readonly key: Uint8Array }
+    readonly writable: boolean
+    ready(): Promise<void>
+    append(value: unknown): Promise<unknown>
+    update(): Promise<void>
+    close(): Promise<void>
+    on(event: string, listener: () => void): this
+    off(event: string, listener: () => void): this
+  }
+  export interface AutobaseHost {
+    addWriter(key: Uint8Array, options?: { indexer?: boolean }): Promise<void>
   }
 }
 
@@ -371,6 +430,15 @@ declare module 'sodium-universal' {
     crypto_generichash(output: Uint8Array, input: Uint8Array, key?: Uint8Array): void
     crypto_generichash_batch(output: Uint8Array, inputs: readonly Uint8Array[], key?: Uint8Array): void
     randombytes_buf(buffer: Uint8Array): void
+    crypto_secretbox_NONCEBYTES: number
+    crypto_secretbox_MACBYTES: number
+    crypto_secretbox_easy(box: Uint8Array, message: Uint8Array, nonce: Uint8Array, key: Uint8Array): void
+    crypto_secretbox_open_easy(
+      message: Uint8Array,
+      box: Uint8Array,
+      nonce: Uint8Array,
+      key: Uint8Array
+    ): boolean
     sodium_memcmp(a: Uint8Array, b: Uint8Array): boolean
   }
   export default sodium

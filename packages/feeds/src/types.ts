@@ -101,11 +101,14 @@ export interface Feed<T = unknown> {
     done(): Promise<void>
     destroy(): void
   }
-  /** The blocks in order, waiting for those that aren't here; ends at the length of now, with `live: true` never. */
+  /**
+   * The blocks in order, waiting for those that aren't here; ends at the length of now, with `live: true` never. A live one lets
+   * go of a loop that is left only when the next block comes, as at Hypercore; the set's `entries()` takes a signal.
+   */
   createReadStream(options?: object): AsyncIterable<T>
-  /** One more session, closed on its own. */
+  /** One more session, closed on its own. As at Hypercore it gives bytes, unless `options` have a `valueEncoding`. */
   session(options?: object): Feed<T>
-  /** A session whose length stays that of now. */
+  /** A session whose length stays that of now. Its encoding as with `session()`. */
   snapshot(options?: object): Feed<T>
   /** Listens to Hypercore's events, such as 'append', 'download', 'close'. */
   // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter

@@ -53,6 +53,7 @@ test('the internals that lengths, quotas and closed feeds stand on are there', a
   await core.append(['a', 'bb', 'ccc', 'dddd'])
   await core.clear(2)
   t.is(core.core.bitfield.firstUnset(0), 2)
+  t.true(core.core.state.mutex.idle())
   t.is(core.core.bitfield.firstUnset(3), 4)
   t.deepEqual(await core.seek(3, { wait: false }), [2, 0], 'a byte is found without the blocks before it')
   const [info, none] = await store.storage.getInfos([core.discoveryKey, b4a.alloc(32)], { auth: false })

@@ -67,7 +67,7 @@ async function killMany(t: ExecutionContext, runs: number, from: number): Promis
   return acknowledged
 }
 
-test(`after kill -9 the set is what was acknowledged last, or that and the fact in flight: ${KILL_RUNS} times`, async t => {
+test(`C17 after kill -9 the set is what was acknowledged last, or that and the fact in flight: ${KILL_RUNS} times`, async t => {
   t.timeout(KILL_RUNS * 20_000)
   const half = Math.ceil(KILL_RUNS / 2)
   const counts = await Promise.all([killMany(t, half, 1), killMany(t, KILL_RUNS - half, 1_000)])

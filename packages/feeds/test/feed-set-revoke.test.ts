@@ -1,3 +1,4 @@
+import type { FeedsError } from '@hearsay/feeds'
 import test from 'ava'
 import b4a from 'b4a'
 import { makeSet, makeStore, openSet, temporaryFolder, turns, until } from './support/sets.js'
@@ -110,4 +111,19 @@ test('a get that waits for a block rejects when its feed is revoked, and a later
   }
   await t.throwsAsync(feed.get(2), { code: 'ERR_FEEDS_NOT_AUTHORIZED' })
   t.is(await feed.get(2, { wait: false }), null as never)
+})
+
+test('what reads from the disk while its feed is revoked is told so, whenever that happens', async t => {
+  for (let delayTurns = 0; delayTurns < 12; delayTurns++) {
+    const set = await makeSet(t)
+    const writer = await set.writer('log')
+    await writer.append(b4a.from('0'))
+    const revoked = set.revoke(writer.key)
+    await turns(delayTurns)
+    const [here, gone] = await Promise.all([writer.get(0), writer.get(1).catch((error: unknown) => error)])
+    t.is(b4a.toString(here), '0')
+    t.is((gone as FeedsError).code, 'ERR_FEEDS_NOT_AUTHORIZED', `after ${delayTurns} turns: ${gone}`)
+    await revoked
+    await set.close()
+  }
 })

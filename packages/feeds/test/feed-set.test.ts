@@ -29,7 +29,7 @@ test('two sets that authorized each other have all blocks of each other after sy
   t.is(b4a.toString((await alice.get(b.id)?.get(0)) as Uint8Array), 'b0')
 })
 
-test('synced() of two empty sets ends with nothing, twice', async t => {
+test('C9 C14 S31 synced() of two empty sets ends with nothing, twice', async t => {
   const [left, right] = connectionPair(t)
   const alice = await makeSet(t)
   const bob = await makeSet(t)
@@ -40,7 +40,7 @@ test('synced() of two empty sets ends with nothing, twice', async t => {
   t.deepEqual(await alice.synced(), { feeds: 0, blocks: 0 })
 })
 
-test('synced() ends for sets that overlap in part, and for 1,000 blocks against 10', async t => {
+test('C14 X32 synced() ends for sets that overlap in part, and for 1,000 blocks against 10', async t => {
   const alice = await makeSet(t)
   const bob = await makeSet(t)
   const [a, c] = [await alice.writer('a'), await alice.writer('c')]
@@ -69,7 +69,7 @@ test('synced() without a peer rejects when nothing came for its timeout, and wit
   t.is(await t.throwsAsync(waiting), reason)
 })
 
-test('replicate() right after the constructor works', async t => {
+test('C8 S28 replicate() right after the constructor works', async t => {
   const alice = await makeSet(t)
   const writer = await alice.writer()
   await writer.append(b4a.from('x'))
@@ -101,7 +101,7 @@ test('a chain of three sets carries a feed from one end to the other, also live'
   t.is(b4a.toString(await feed.get(1)), '1')
 })
 
-test('a writer of one name is one feed: for two calls at once, and after a restart', async t => {
+test('C5 a writer of one name is one feed: for two calls at once, and after a restart', async t => {
   const folder = await temporaryFolder(t)
   const set = await openSet(t, folder)
   const [one, two] = await Promise.all([set.writer('log'), set.writer('log')])
@@ -158,7 +158,7 @@ test('the secret key of the author is nowhere in the storage folder', async t =>
   t.true(bytes > 1_000)
 })
 
-test('every spelling of a key is the same object, and an unknown key is not there and makes nothing', async t => {
+test('C4 D2 D8 every spelling of a key is the same object, and an unknown key is not there and makes nothing', async t => {
   const set = await makeSet(t)
   const writer = await set.writer('log')
   const hex = b4a.toString(writer.key, 'hex')
@@ -175,7 +175,7 @@ test('every spelling of a key is the same object, and an unknown key is not ther
   t.is(set.size, 1)
 })
 
-test('keys and meta are the same after a restart', async t => {
+test('D7 keys and meta are the same after a restart', async t => {
   const folder = await temporaryFolder(t)
   const set = await openSet(t, folder)
   const meta = {
@@ -224,7 +224,7 @@ test('authorize() is idempotent, takes a new meta, and tells once', async t => {
   t.deepEqual(told, [[b4a.toString(key, 'hex'), { a: 1 }]])
 })
 
-test('a restarted set tells each of its feeds once', async t => {
+test('C7 a restarted set tells each of its feeds once', async t => {
   const folder = await temporaryFolder(t)
   const set = await openSet(t, folder)
   await set.writer('log')
@@ -255,7 +255,7 @@ test('maxFeeds bounds the set, also for calls at once, and a revoke makes room',
   t.is(set.size, 2)
 })
 
-test('storage of another kind, bad keys, names and options are coded errors at once', async t => {
+test('C1 D1 X34 storage of another kind, bad keys, names and options are coded errors at once', async t => {
   for (const storage of [undefined, null, 5, () => {}, '', {}, { get: () => {}, put: () => {} }]) {
     const error = t.throws(() => new FeedSet(storage as never), { instanceOf: TypeError })
     t.is((error as FeedsError & Error).code, 'ERR_FEEDS_STORAGE')
@@ -328,7 +328,7 @@ test('a folder of another namespace is refused, and a set that shared a Corestor
   t.true(again.has(key))
 })
 
-test('a Corestore that was passed in is usable after close(), and its own feeds are never in the set', async t => {
+test('C22 a Corestore that was passed in is usable after close(), and its own feeds are never in the set', async t => {
   const store = await makeStore(t)
   const own = store.get({ name: 'own' })
   await own.append(b4a.from('mine'))
@@ -400,7 +400,7 @@ test('records come back in order after a restart, and one that is too large is r
   t.deepEqual(texts((await openSet(t, folder)).records.list()), ['r0', 'r1', 'r2', 'r3'])
 })
 
-test('a frozen feed needs its key only, has the same key for the same blocks, and leaves the writer as it was', async t => {
+test('D4 a frozen feed needs its key only, has the same key for the same blocks, and leaves the writer as it was', async t => {
   const [alice, bob] = [await makeSet(t), await makeSet(t)]
   const writer = await alice.writer('page')
   await t.throwsAsync(alice.freeze('page'), { code: 'ERR_FEEDS_EMPTY' })
@@ -447,7 +447,7 @@ test('progress tells what is missing, and the event comes when it changes', asyn
   await until(() => told.at(-1) === 2)
 })
 
-test('a sparse feed fetches only what is asked for, and is no part of a goal', async t => {
+test('D15 a sparse feed fetches only what is asked for, and is no part of a goal', async t => {
   const [alice, bob] = [await makeSet(t), await makeSet(t)]
   const writer = await alice.writer()
   await writer.append(Array.from({ length: 20 }, (_, i) => b4a.from(`${i}`)))

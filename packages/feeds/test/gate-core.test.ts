@@ -81,6 +81,25 @@ test('a refused feed is offered again after 60 s, then 120 s, at once when the p
   t.is(gate.state('f'), 'attached')
 })
 
+test('an invitation that overtakes the refusal of an earlier offer is not lost, and counts once', t => {
+  const refuse = [answered('f', false), detached()]
+  for (const before of [
+    [],
+    [opened()],
+    [opened(), attached()],
+    [opened(), attached(), answered('f', false)]
+  ]) {
+    const gate = new GateCore(LIMITS)
+    run(gate, [grant(), want(), ...before, want('f', true)])
+    const rest = [opened(), attached(), ...refuse].slice(before.length)
+    t.is(run(gate, rest).at(-1), 'open', `invited after ${before.length} steps`)
+    run(gate, [opened(), attached(), ...refuse])
+    t.is(gate.state('f'), 'refused')
+    run(gate, [want('f', true), opened(), attached(), answered(), ungrant(), grant(), detached()])
+    t.is(gate.state('f'), 'granted', 'what was taken needs no invitation any more')
+  }
+})
+
 test('a peer that does not answer an offer within 5 s counts as refusing', t => {
   const gate = new GateCore(LIMITS)
   run(gate, [grant(), want(), opened(), attached()])

@@ -152,7 +152,7 @@ test('a feed of one set is never served by the other set on the same connection'
   t.is(b4a.toString(await reader.get(0, { timeout: 5_000 })), '0')
 })
 
-test('an early open is decided by asked(): what it returns is granted, if it is the feed that was asked for', async t => {
+test('D21 an early open is decided by asked(): what it returns is granted, if it is the feed that was asked for', async t => {
   const alice = await makeSet(t)
   const [right, wrong] = [await alice.writer('right'), await alice.writer('wrong')]
   await right.append(b4a.from('0'))
@@ -258,7 +258,7 @@ test('a revoke is bounded while the handshake never ends, and a connection that 
   await until(() => pending.closed)
 })
 
-test('a hundred sessions that come and go leave no listener behind on the set, and one on the connection', async t => {
+test('X31 a hundred sessions that come and go leave no listener behind on the set, and one on the connection', async t => {
   const set = await makeSet(t)
   await set.writer()
   const [left, right] = connectionPair(t)

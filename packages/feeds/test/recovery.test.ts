@@ -178,6 +178,18 @@ test('an open writer is shut by a claim of more, and opens when that proves fals
   t.is(core.state, 'open')
 })
 
+test('a claim of what was appended since the last look is none, and one beyond it finds nothing that came back', t => {
+  const core = started(50, 50, null)
+  core.step({ kind: 'claimed', replica: replica(60), now: at(60) }, 0)
+  t.is(core.state, 'open')
+  core.step({ kind: 'claimed', replica: replica(71), now: at(70) }, 0)
+  t.is(core.state, 'recovering')
+  core.step(look(70, replica(71)), 9_999)
+  t.is(core.state, 'recovering')
+  core.step(look(70, replica(71)), 10_000)
+  t.is(core.state, 'open', 'it was a lie, and the writer is not one that was rolled back')
+})
+
 test('a suspicious writer takes no claim for a lie, also if its peer is gone: it is given up', t => {
   const core = started(50)
   core.step(look(50, replica(60), replica(50, 'q')), 0)

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { duplexPair as syncPair } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { type Connection, connectionOf, guarded, openFrameChannel } from '@hearsay/gossip/connection'
 import test from 'ava'
@@ -61,6 +62,25 @@ test('a stream, its muxer and its Noise stream are one connection', t => {
   const wrapped = connectionOf(ends[0], { initiator: true })
   t.is(connectionOf(ends[0]), wrapped)
   t.is(connectionOf(wrapped.stream), wrapped)
+})
+
+test('a transport that delivers in the call that writes is borne, whichever side is attached first', async t => {
+  for (const order of [
+    [true, false],
+    [false, true]
+  ]) {
+    // Not the pair of our tests: Node's own hands the bytes over at once.
+    const halves = syncPair()
+    const ends = order.map((initiator, i) => connectionOf(halves[i], { initiator }))
+    const bindings = await Promise.all(ends.map(end => end.opened()))
+    t.deepEqual(
+      bindings.map(binding => binding?.isInitiator),
+      order
+    )
+    const [a, b] = ends.map(end => record(end))
+    await until(() => a?.seen.hellos.length === 1 && b?.seen.hellos.length === 1)
+    for (const half of halves) half.destroy()
+  }
 })
 
 test('a Protomux that the application made is used, not replaced', t => {

@@ -24,6 +24,11 @@ export type PartyErrorCode =
   | 'ERR_PARTY_NO_HANDLER' // the remote handles no requests
   | 'ERR_PARTY_REMOTE' // the remote's handler threw something without a code
   | 'ERR_PARTY_UNKNOWN' // Parties.open() found nothing of this id, name or discovery key
+  | 'ERR_PARTY_EXISTS' // a party of this name is in the list already
+  | 'ERR_PARTY_UNKNOWN_RULES' // the rules that a party names aren't among those that were passed
+  | 'ERR_PARTY_SECRET' // the list of parties is sealed, and the secret is missing or another one
+  | 'ERR_PARTY_LOCKED' // another process, or another list of parties in this one, has the storage
+  | 'ERR_PARTY_NOT_READY' // asked for before ready()
   | 'ERR_PARTY_STORAGE' // the disk failed, or the storage isn't ours
   | 'ERR_PARTY_BUNDLE_INCOMPLETE' // a part of the bundle isn't authorized; the message counts them, `keys` names them
   | 'ERR_PARTY_INVITE_USED' // the invite was redeemed as often as it may be
@@ -56,6 +61,18 @@ export class PartyError extends Error {
     super(message, options)
     this.code = code
   }
+}
+
+/**
+ * What is said of an incomplete bundle. `keys`, the feeds that are missing, isn't enumerable: no log is to show a feed key.
+ */
+export function bundleError(
+  code: PartyErrorCode | PartyWarningCode,
+  keys: readonly Uint8Array[],
+  text: string
+): PartyError & { readonly keys: readonly Uint8Array[] } {
+  const count = keys.length === 1 ? '1 feed is missing' : `${keys.length} feeds are missing`
+  return Object.defineProperty(new PartyError(code, `${text}: ${count}`), 'keys', { value: keys }) as never
 }
 
 /** A TypeError with a code: the caller passed something of the wrong type. */

@@ -34,15 +34,20 @@ export function parseKey(key: unknown): Uint8Array | null {
   if (key instanceof Uint8Array) return key.length === KEY_BYTES ? key : null
   if (typeof key !== 'string') return null
   if (/^[0-9a-f]{64}$/i.test(key)) return b4a.from(key, 'hex')
-  return key.length === KEY_CHARS ? decode(key.toLowerCase()) : null
+  return key.length === KEY_CHARS ? decodeText(key.toLowerCase()) : null
 }
 
 /** 32 bytes as z-base-32. */
 export function keyId(key: Uint8Array): string {
+  return encodeText(key)
+}
+
+/** Any bytes as z-base-32. */
+export function encodeText(bytes: Uint8Array): string {
   let text = ''
   let bits = 0
   let held = 0
-  for (const byte of key) {
+  for (const byte of bytes) {
     held = (held << 8) | byte
     bits += 8
     while (bits >= 5) {
@@ -59,8 +64,9 @@ export function hexOf(key: Uint8Array): string {
   return b4a.toString(key, 'hex')
 }
 
-function decode(text: string): Uint8Array | null {
-  const bytes = new Uint8Array(KEY_BYTES)
+/** The bytes of lowercase z-base-32; null if it is none, or not the only spelling of its bytes. */
+export function decodeText(text: string): Uint8Array | null {
+  const bytes = new Uint8Array(Math.floor((text.length * 5) / 8))
   let at = 0
   let bits = 0
   let held = 0
@@ -74,7 +80,8 @@ function decode(text: string): Uint8Array | null {
     bytes[at++] = (held >> bits) & 255
     held &= (1 << bits) - 1
   }
-  return at === KEY_BYTES && held === 0 ? bytes : null
+  // Less than one character may be left over, all zeros.
+  return bits < 5 && held === 0 ? bytes : null
 }
 
 function describe(value: unknown): string {

@@ -30,6 +30,10 @@ export interface Limits {
   maxAgentBytes: number
   /** Bytes of the credential in a BIND. All peers must agree. */
   maxCredentialBytes: number
+  /** Characters of an invite link. */
+  maxInviteChars: number
+  /** Times per minute that a Noise key may try to redeem an invite. */
+  redeemTriesPerMinute: number
   /** UTF-8 bytes of the type of a request or ephemeral message, and of an error's code. All peers must agree. */
   maxTypeBytes: number
   /** UTF-8 bytes of an error's message. All peers must agree. */
@@ -96,6 +100,8 @@ export interface Limits {
   maxAdmissionsPerIssuer: number
   /** Removals that count, per party. */
   maxRemovals: number
+  /** The same, of one issuer. */
+  maxRemovalsPerIssuer: number
   /** New denials of one admin per hour. */
   denialsPerHour: number
   /** Burst of these. */
@@ -126,6 +132,8 @@ export interface Limits {
   maxRuleCalls: number
   /** The same, per peer. */
   maxRuleCallsPerPeer: number
+  /** How long a read waits for a bundle of which a part isn't authorized. */
+  bundleTimeoutMs: number
   /** How long a rule may take. */
   ruleTimeoutMs: number
   /** Bytes queued for one channel; beyond it RECORDS pause and calls are refused. */
@@ -140,6 +148,18 @@ export interface Limits {
   syncedEveryMs: number
   /** 'progress' is emitted at most this often per feed. */
   progressEveryMs: number
+  /** Parties in one list. */
+  maxParties: number
+  /** UTF-8 bytes of the name of a party, or of its rules, in a list. */
+  maxPartyNameBytes: number
+  /** Encoded metadata of a party in a list. */
+  maxPartyMetadataBytes: number
+  /** Parties of a list that are opened on a connection and not answered yet. */
+  maxPendingOpens: number
+  /** Parties of a list that are opened on a connection in `openEveryMs`. */
+  opensPerTurn: number
+  /** See `opensPerTurn`. */
+  openEveryMs: number
   /** close() and leave() write what was handed over for at most this long. */
   closeDeadlineMs: number
 }
@@ -157,6 +177,8 @@ export const LIMITS: Readonly<Limits> = Object.freeze({
   maxVersionStep: 2 ** 20,
   maxAgentBytes: 32,
   maxCredentialBytes: 2048,
+  maxInviteChars: 4096,
+  redeemTriesPerMinute: 5,
   maxTypeBytes: 64,
   maxErrorBytes: 512,
   maxNodes: 64,
@@ -190,6 +212,7 @@ export const LIMITS: Readonly<Limits> = Object.freeze({
   maxAdmissions: 4096,
   maxAdmissionsPerIssuer: 1024,
   maxRemovals: 4096,
+  maxRemovalsPerIssuer: 1024,
   denialsPerHour: 1000,
   maxDenialsBurst: 10_000,
   roundEveryMs: 10_000,
@@ -205,6 +228,7 @@ export const LIMITS: Readonly<Limits> = Object.freeze({
   lengthsFramesPerSecond: 50,
   maxRuleCalls: 16,
   maxRuleCallsPerPeer: 4,
+  bundleTimeoutMs: 15_000,
   ruleTimeoutMs: 5000,
   maxQueuedBytes: 256 * 1024,
   maxChain: 4,
@@ -212,5 +236,11 @@ export const LIMITS: Readonly<Limits> = Object.freeze({
   stallMs: 30_000,
   syncedEveryMs: 250,
   progressEveryMs: 100,
+  maxParties: 4096,
+  maxPartyNameBytes: 64,
+  maxPartyMetadataBytes: 4096,
+  maxPendingOpens: 256,
+  opensPerTurn: 64,
+  openEveryMs: 100,
   closeDeadlineMs: 2000
 })

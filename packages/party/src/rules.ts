@@ -32,10 +32,13 @@ type KeyVerdict = 'accept' | 'reject' | 'undecided'
 function open(options: OpenOptions = {}): PartyRules {
   const maxFeeds = bound('maxFeeds', options.maxFeeds ?? LIMITS.maxFeeds)
   const maxPerAuthor = bound('maxPerAuthor', options.maxPerAuthor ?? LIMITS.maxFeedsPerAuthor)
+  const { maxBytesPerFeed } = options
+  if (maxBytesPerFeed !== undefined) bound('maxBytesPerFeed', maxBytesPerFeed)
   const all = new Set<string>()
   const perAuthor = new Map<string, Set<string>>()
   return {
     name: 'open',
+    ...(maxBytesPerFeed === undefined ? {} : { maxBytesPerFeed }),
     onIntroduceFeeds({ message }) {
       if (!message.own && !message.authorized && !BUNDLE_TYPES.has(message.type)) return false
       const authorId = hexOf(message.author)
@@ -85,9 +88,10 @@ function manual(): PartyRules {
 /**
  * Takes members by admission: a signed chain that begins at the party's founder, of which nothing expired or was removed.
  *
- * A peer without such a chain is refused. What a member introduces is accepted as far as its capabilities go: 'write' its
- * own feeds, 'introduce' those of others; an admin's authorization is. What comes from authors whose chain isn't known yet
- * stays undecided, and is judged again when they are admitted. Join it with `open` for bounds.
+ * A peer without such a chain is refused; one that holds an invite is waited for until it has redeemed it. What a member
+ * introduces is accepted as far as its capabilities go: 'write' its own feeds, 'introduce' those of others; an admin's
+ * authorization is. What comes from authors whose chain isn't known yet stays undecided, and is judged again when they are
+ * admitted. Join it with `open` for bounds.
  *
  * @throws {TypeError} `ERR_PARTY_BAD_OPTION` for a capability that isn't one.
  */
@@ -98,8 +102,8 @@ function invite(options: InviteOptions = {}): PartyRules {
   }
   return {
     name: 'invite',
-    handshake({ peer, party }) {
-      const allowed = party.capabilitiesOf(peer.author)
+    async handshake({ peer, party }) {
+      const allowed = await party.admission(peer)
       if (needed.every(name => allowed.includes(name))) return
       throw new PartyError('ERR_PARTY_NOT_AUTHORIZED', 'the peer is not admitted')
     },
@@ -115,7 +119,8 @@ function invite(options: InviteOptions = {}): PartyRules {
 
 /**
  * Joins rules. A peer needs the consent of all. A key is accepted if one rule accepts it and none rejects it. The first
- * rule that finds a feed or answers a request is the one that counts. `admin` needs one yes, `share` needs all.
+ * rule that finds a feed or answers a request is the one that counts. `admin` needs one yes, `share` needs all. The
+ * lowest `maxBytesPerFeed` counts.
  */
 function all(...list: readonly PartyRules[]): PartyRules {
   const has = (method: keyof PartyRules): boolean => list.some(rule => typeof rule[method] === 'function')
@@ -139,6 +144,10 @@ function all(...list: readonly PartyRules[]): PartyRules {
       for (const rule of list) await rule.onEphemeralMessage?.(event)
     }
   }
+  const bounds = list.flatMap(({ maxBytesPerFeed }) =>
+    maxBytesPerFeed === undefined ? [] : [maxBytesPerFeed]
+  )
+  if (bounds.length > 0) joined.maxBytesPerFeed = Math.min(...bounds)
   // That these two are there says something by itself: feeds may be hidden, requests are handled.
   if (has('share')) joined.share = query => list.every(rule => rule.share?.(query) ?? true)
   if (has('onRequest')) joined.onRequest = event => firstAnswer(list, rule => rule.onRequest?.(event))

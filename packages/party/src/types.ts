@@ -19,8 +19,9 @@ import type {
   TopicEvents,
   TopicOptions
 } from '@hearsay/gossip'
+import type { PartyBundle } from './bundle-types.js'
 import type { Limits } from './limits.js'
-import type { Capability } from './member-types.js'
+import type { Capability, FactMessage } from './member-types.js'
 
 export type { Feed, FeedMeta, FeedProgress } from '@hearsay/feeds'
 export type {
@@ -32,8 +33,17 @@ export type {
   TopicEvents,
   TopicOptions
 } from '@hearsay/gossip'
+export type * from './bundle-types.js'
 export type { Limits } from './limits.js'
-export type { AdmitOptions, Capability, InviteOptions, RemoveOptions } from './member-types.js'
+export type {
+  AdmitOptions,
+  AuthorizeOptions,
+  Capability,
+  FactMessage,
+  InviteLinkOptions,
+  InviteOptions,
+  RemoveOptions
+} from './member-types.js'
 export type { NodeDuplexLike, NodeEmitterLike, NodeWritableLike } from './node-duplex.js'
 
 /** A topic of `@hearsay/gossip`. */
@@ -83,17 +93,6 @@ export interface RevokeOptions {
   /** Told to the members; at most 128 bytes of UTF-8. */
   reason?: string
 }
-
-/** Feeds that make one structure. */
-export interface Bundle {
-  /** 'hypercore', 'hyperbee', 'hyperblobs', 'hyperdrive', 'autobase', or the app's own; at most 32 bytes. A hint only. */
-  type: string
-  /** 1 to 64 keys, the most important one first. */
-  keys: readonly Key[]
-}
-
-/** What can be introduced: a feed, its key, a bundle, or an instance that has a `key` (Hyperdrive, Hyperbee, …). */
-export type Introducible = Feed | Key | Bundle | { readonly key: Uint8Array | null }
 
 /** What becomes of an introduction. */
 export type IntroductionState = 'pending' | 'accepted' | 'rejected' | 'ignored'
@@ -192,20 +191,10 @@ export interface IntroduceMessage {
   readonly own: boolean
   /** Is it the word of an admin that the feed may be opened, rather than an introduction? */
   readonly authorized: boolean
+  /** Role that the admin gave it, 0 to 255, without a meaning here; 0 for an introduction. */
+  readonly role: number
   /** When it is a part of a bundle that was accepted before: first key of that bundle. */
   readonly bundle: Uint8Array | null
-}
-
-/** A revocation or authorization as `admin` sees it. */
-export interface FactMessage {
-  /** 'revoke' and 'authorize' are about a feed, 'remove' is about a member. */
-  readonly kind: 'revoke' | 'authorize' | 'remove'
-  /** From 1; the highest about one subject counts. */
-  readonly version: number
-  /** Feed key of an authorize, feed id of a revoke, author of a remove; 32 bytes. */
-  readonly subject: Uint8Array
-  /** First revoked block; null: all, or no revocation. */
-  readonly cutoff: number | null
 }
 
 /** What a rule that judges an introduction may answer: yes, no, these keys only, or nothing: undecided. */
@@ -219,6 +208,8 @@ export type Awaitable<T> = T | Promise<T>
 export interface PartyRules {
   /** For logs and `party.toJSON()`; never sent. */
   readonly name?: string
+  /** Bytes of blocks that are fetched of each feed that these rules accept; the lower of this and other bounds counts. */
+  readonly maxBytesPerFeed?: number
   /** May this feed be shown to this peer? Default yes. Asked often: keep it cheap. */
   share?(query: {
     feed: { readonly key: Uint8Array; readonly meta: FeedMeta | null }
@@ -264,8 +255,10 @@ export interface Genesis {
 
 /** Options of a party. */
 export interface PartyOptions {
-  /** Party key: the secret that its members share. */
-  key: Key
+  /** Party key: the secret that its members share. Needed unless `invite` is given. */
+  key?: Key
+  /** An invite link, as `invite()` gives it: says the key and the genesis, and is redeemed as long as we are no member. */
+  invite?: string
   /** A folder, or a Corestore (never closed by us). Needed unless `feeds` is given. */
   storage?: string | object
   /** An existing set; it keeps its own namespace and stays the app's. */
@@ -294,6 +287,8 @@ export interface PartyEvents {
   introduction: (introduction: Introduction) => void
   /** Once for each feed that enters the set, local writers included. */
   feed: (feed: Feed, meta: FeedMeta | null) => void
+  /** A bundle counts: it was accepted or introduced here, in this version; once for each also after a restart. */
+  bundle: (bundle: PartyBundle) => void
   /** An introduced feed was refused, by the rules or by the app. */
   reject: (event: { key: Uint8Array; author: Uint8Array; reason: string }) => void
   /** A feed of the set was revoked, here or by a member whose word counts. `reason` may be empty. */
@@ -317,6 +312,8 @@ export interface PartyLike {
   readonly peers: ReadonlySet<PartyPeer>
   /** What the chains of admissions below the founder allow this author; the founder everything, a stranger nothing. */
   capabilitiesOf(author: Key): readonly Capability[]
+  /** The same of a peer; of one that holds an invite once it has redeemed it, or failed to. For rules of the handshake. */
+  admission(peer: PartyPeer): Promise<readonly Capability[]>
 }
 
 /** The members of a FeedSet that name it for an app; what else a party needs of it is between the packages. */

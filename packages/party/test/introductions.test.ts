@@ -26,6 +26,8 @@ const introduction = (slotId: string, fields: Partial<NewIntroduction> = {}): Ne
   row: new Uint8Array(32),
   record: new Uint8Array(0),
   authorizes: 0,
+  role: 0,
+  maxBytes: 0,
   expiresSeconds: 0,
   channel: 1,
   isDirect: false,

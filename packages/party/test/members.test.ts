@@ -67,6 +67,7 @@ function revoke(issuer: number, key: Uint8Array, version: number, n = 0) {
     n,
     cutoff: null,
     isPurge: false,
+    isCut: false,
     reason: ''
   })
 }
@@ -318,10 +319,11 @@ test('who is no admin removes nobody, admits nobody and authorizes nothing', t =
   const b = node(2)
   tell(b, genesis, admit(1, 2))
   const subject = person(3).author
-  const admission = { subject, capabilities: read, depth: 0, expires: 0, uses: 1 }
+  const admission = { subject, capabilities: read, depth: 0, expires: 0, uses: 1, isInvite: false }
   b.step({ type: 'remove', subject, isWithFeeds: false, isCascading: false, job: 1 })
   b.step({ type: 'admit', admission, job: 2 })
-  b.step({ type: 'authorizeAll', key: subject, expires: 0, job: 3 })
+  const authorization = { key: subject, role: 0, maxBytes: 0, expires: 0 }
+  b.step({ type: 'authorizeAll', authorization, job: 3 })
   const { denials } = b.core.counts()
   tell(b, remove(2, 3))
   t.is(b.core.counts().denials, denials, 'its removal is not held')

@@ -138,7 +138,7 @@ test('a peer whose rules never answer is gone after the deadline', t => {
   t.deepEqual(phases(a).down, ['rules-timeout'])
 })
 
-test('a peer that sends no BIND is gone after 5 s', t => {
+test('C20 a peer that sends no BIND is gone after 5 s', t => {
   const a = new CoreNode(1)
   const b = new CoreNode(2)
   const wire = new Wire(a, b)
@@ -293,6 +293,7 @@ test('a member cannot deny the feed of another, also not before that feed is kno
     n: 0,
     cutoff: null,
     isPurge: true,
+    isCut: false,
     reason: ''
   })
   b.step({ type: 'gossiped', record: denial.bytes, channel: null })
@@ -319,6 +320,7 @@ test('an author may deny before anybody knows the feed', t => {
     n: 0,
     cutoff: null,
     isPurge: false,
+    isCut: false,
     reason: ''
   })
   b.step({ type: 'gossiped', record: denial.bytes, channel: null })

@@ -160,7 +160,7 @@ test('a member cannot revoke the feed of another', async t => {
   t.true(a.feeds.has(feed.key))
 })
 
-test('whom rules.admin accepts can revoke the feed of another', async t => {
+test('U13 whom rules.admin accepts can revoke the feed of another', async t => {
   const boss = createKeyPair(new Uint8Array(32).fill(2)).publicKey
   const admin = ({ author }: { author: Uint8Array }) => b4a.equals(author, boss)
   const { party: a, feed } = await writerParty(t, 1, { rules: { ...rules.open(), admin } })

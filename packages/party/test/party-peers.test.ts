@@ -177,7 +177,7 @@ test('grants end with the channel: what was granted within a handshake that then
   await t.throwsAsync(copy.get(1, { timeout: 100 }) as Promise<unknown>)
 })
 
-test('join() takes the connections that a swarm has and gets, and leave() lets go of them', async t => {
+test('C18 join() takes the connections that a swarm has and gets, and leave() lets go of them', async t => {
   const a = await newParty(t, 1)
   const b = await newParty(t, 2)
   const swarms = [new FakeSwarm(), new FakeSwarm()] as const
@@ -297,7 +297,7 @@ test('who is no peer any more hears no record and no topic, though the connectio
   t.deepEqual(heard, ['before'])
 })
 
-test('wrong options are coded errors at once', async t => {
+test('C2 wrong options are coded errors at once', async t => {
   const storage = await folder(t)
   const make = (options: unknown) => () => new Party(options as never)
   t.throws(make(undefined), { code: 'ERR_PARTY_BAD_OPTION' })

@@ -51,15 +51,19 @@ const expiresSeconds = fc.oneof(fc.constant(0), fc.constant(2 ** 32), uint(2 ** 
 
 const BODIES: { [K in RecordBody['kind']]: fc.Arbitrary<Extract<RecordBody, { kind: K }>> } = {
   genesis: fc.record({ kind: of('genesis'), salt: fc.constant(salt) }),
-  revoke: fc.record({
-    kind: of('revoke'),
-    version: version(),
-    feedId: key(),
-    n: length(),
-    cutoff: fc.option(length()),
-    isPurge: fc.boolean(),
-    reason: text(128)
-  }),
+  revoke: fc
+    .record({
+      kind: of('revoke'),
+      version: version(),
+      feedId: key(),
+      n: length(),
+      cutoff: fc.option(length()),
+      isPurge: fc.boolean(),
+      isCut: fc.boolean(),
+      reason: text(128)
+    })
+    // A cut that names no block, or deletes all, is none.
+    .map(body => ({ ...body, isCut: body.isCut && body.cutoff !== null && !body.isPurge })),
   remove: fc.record({
     kind: of('remove'),
     version: version(),
@@ -268,6 +272,7 @@ function revoke(changes: Partial<Extract<RecordBody, { kind: 'revoke' }>>): Reco
     n: 0,
     cutoff: null,
     isPurge: false,
+    isCut: false,
     reason: '',
     ...changes
   }

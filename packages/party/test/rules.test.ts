@@ -12,13 +12,15 @@ const message = (keys: number[], fields: Partial<IntroduceMessage> = {}): Introd
   author: key(99),
   own: false,
   authorized: false,
+  role: 0,
   bundle: null,
   ...fields
 })
 // Admits authors 90 and above, by capabilities that depend on the number.
 const party = {
   capabilitiesOf: (author: Uint8Array) =>
-    author[0] === 98 ? ['read', 'write'] : author[0] === 97 ? ['introduce'] : []
+    author[0] === 98 ? ['read', 'write'] : author[0] === 97 ? ['introduce'] : [],
+  admission: async (peer: { author: Uint8Array }) => party.capabilitiesOf(peer.author)
 } as unknown as PartyLike
 const ask = async (of: PartyRules, what: IntroduceMessage) =>
   of.onIntroduceFeeds?.({ peer: null, party, message: what })
@@ -39,11 +41,11 @@ test('B37 B48 invite takes what the capabilities of the author allow, and waits 
   t.throws(() => rules.invite({ require: ['fly' as never] }), { code: 'ERR_PARTY_BAD_OPTION' })
 })
 
-test('manual decides nothing', async t => {
+test('B37 manual decides nothing', async t => {
   t.is(await ask(rules.manual(), message([1])), undefined)
 })
 
-test('open takes what its author has proven, and bundles of known types', async t => {
+test('B37 open takes what its author has proven, and bundles of known types', async t => {
   t.true(await ask(rules.open(), message([1], { own: true })))
   t.true(await ask(rules.open(), message([1, 2], { type: 'hyperdrive' })))
   t.false(await ask(rules.open(), message([1])))
@@ -64,7 +66,7 @@ test('open counts feeds, in all and per author; the same feed counts once', asyn
   t.throws(() => rules.open({ maxFeeds: 0 }), { code: 'ERR_PARTY_BAD_OPTION' })
 })
 
-test('allow takes listed feeds, and all of listed authors', async t => {
+test('B37 allow takes listed feeds, and all of listed authors', async t => {
   const allow = rules.allow([key(1), keyId(key(2)), b4a.toString(key(99), 'hex')])
   t.true(await ask(allow, message([7])))
   const stranger = { author: key(50) }
@@ -74,7 +76,7 @@ test('allow takes listed feeds, and all of listed authors', async t => {
   t.throws(() => rules.allow('short'), { code: 'ERR_PARTY_BAD_OPTION' })
 })
 
-test('all: a no of one is a no, a yes of one suffices, nothing said is undecided', async t => {
+test('B37 all: a no of one is a no, a yes of one suffices, nothing said is undecided', async t => {
   const yes = { onIntroduceFeeds: () => true }
   const no = { onIntroduceFeeds: () => false }
   const first = { onIntroduceFeeds: () => [key(1)] }

@@ -144,7 +144,7 @@ export class CoreNode {
 
   /** Answers a held job; `code` null: it was written. */
   finish(effect: PartyEffect, code: string | null): void {
-    if (effect.type !== 'authorize' && effect.type !== 'log' && effect.type !== 'deny') return
+    if (!('job' in effect)) return
     // As FeedSet does it: an authorization of what was denied meanwhile is refused.
     let outcome = code
     if (effect.type === 'authorize' && code === null) {
@@ -187,6 +187,10 @@ export class CoreNode {
         this.step({ type: 'logged', job: effect.job, code: null })
         return
       }
+      case 'cut':
+        this.facts.set(b4a.toString(effect.key, 'hex'), { version: effect.version, denied: false })
+        this.#write(effect)
+        return
       case 'authorize':
       case 'log':
         this.#write(effect)

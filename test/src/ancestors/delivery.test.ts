@@ -172,7 +172,7 @@ test('X11 a thousand copies of one batch cost one verification', async t => {
   await exchange(listener, friend)
 })
 
-test('X7 S13 no message goes back to where it came from, and to each other link it goes once', async t => {
+test('X7 S13 B60 no message goes back to where it came from, and to each other link it goes once', async t => {
   const middle = gossipNode(t)
   const [left, right, third] = [await member(middle), await member(middle), await member(middle)]
   const authors = { left: new RawAuthor(CATS), right: new RawAuthor(CATS) }
@@ -204,7 +204,7 @@ test('X7 S13 in a full mesh of real nodes each batch crosses a connection at mos
   }
 })
 
-test('X6 S12 a hundred connections come and go: no peer, no link, no listener, no write to the dead', async t => {
+test('X6 S12 U10 a hundred connections come and go: no peer, no link, no listener, no write to the dead', async t => {
   const node = gossipNode(t)
   const counts = (): unknown => [
     node.topic.eventNames().map(name => [name, node.topic.listenerCount(name as 'message')]),

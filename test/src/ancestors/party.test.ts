@@ -2,7 +2,7 @@
  * party, megafeed and multifeed took every feed that anybody named, told feed keys before any check, and left callers
  * waiting. Two real parties over real connections and storage; an outsider looks at all bytes that it is sent.
  */
-import { createKeyPair, cryptoFor, keyId } from '@hearsay/gossip'
+import { createKeyPair, cryptoFor } from '@hearsay/gossip'
 import { type PartyPeer, type PartyRules, rules } from '@hearsay/party'
 import { FrameKind, PartyKeys } from '@hearsay/party/core'
 import test from 'ava'
@@ -14,26 +14,11 @@ import { RAW, RawPeer } from '../support/raw-peer.js'
 import { noisePair } from '../support/streams.js'
 import { temporaryFolder } from '../support/temporary.js'
 import { turns, until } from '../support/until.js'
+import { isIn } from './support-feeds.js'
 
 const crypto = cryptoFor(createKeyPair())
 
-/** Every spelling of a key that software uses. */
-function spellings(key: Uint8Array): Uint8Array[] {
-  const hex = b4a.toString(key, 'hex')
-  return [
-    key,
-    b4a.from(hex),
-    b4a.from(hex.toUpperCase()),
-    b4a.from(keyId(key)),
-    b4a.from(b4a.toString(key, 'base64'))
-  ]
-}
-
-function isIn(heard: readonly Uint8Array[], key: Uint8Array): boolean {
-  return spellings(key).some(text => heard.some(bytes => b4a.indexOf(bytes, text) >= 0))
-}
-
-test('B35 B3 B51 X21 who has the discovery key alone learns no key, whatever it opens, while members are at work', async t => {
+test('B35 B3 B51 X21 U12 who has the discovery key alone learns no key, whatever it opens, while members are at work', async t => {
   const [a, b] = [await partyNode(t, { rules: rules.open() }), await partyNode(t, { rules: rules.open() })]
   const feed = await a.party.feeds.writer('log')
   await a.party.introduce(feed)
@@ -139,7 +124,7 @@ test('X35 a feed on disk that was never introduced is not served to who knows it
   leak.a.destroy()
 })
 
-test('X28 B41 X19 300 introduced keys without rules: none is opened, no byte is written, and above the limit a code says so', async t => {
+test('X28 B41 X19 U7 300 introduced keys without rules open nothing and write nothing, and above the limit a code says so', async t => {
   const [victim, member] = [await partyNode(t), await partyNode(t)]
   connectParties(member.party, victim.party)
   const peer = await onlyPeer(member.party)

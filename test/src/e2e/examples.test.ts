@@ -43,3 +43,34 @@ test('E2 what Alice writes live is read by Bob once and in order, over the strea
   t.is(alice.lines.filter(line => line.startsWith('wrote')).length, 20)
   t.deepEqual([...alice.errors, ...bob.errors], [])
 })
+
+test('E4 one Corestore, one Hyperswarm, two parties in common: one connection carries both, and their feeds do not mix', async t => {
+  t.timeout(60_000)
+  const net = await testnet(t)
+  const first = startNode(t, [example('many-parties'), 'Ann', await temporaryFolder(t), net.address])
+  const keys = await Promise.all(
+    [/^family (.*)$/, /^chess (.*)$/].map(async line => (await first.line(line)).split(' ')[1] ?? '')
+  )
+  const second = startNode(t, [
+    example('many-parties'),
+    'Ben',
+    await temporaryFolder(t),
+    net.address,
+    ...keys
+  ])
+  for (const [child, other] of [
+    [first, 'Ben'],
+    [second, 'Ann']
+  ] as const) {
+    t.deepEqual(await within(child.exit, { ms: 30_000 }), { code: 0, signal: null })
+    const lines = child.lines.filter(line => !keys.some(key => line.endsWith(key)))
+    t.deepEqual(lines.slice(0, 2).sort(), [`chess: ${other} in chess`, `family: ${other} in family`])
+    t.deepEqual(lines.slice(2), [
+      'family has 2 feeds and 1 peers',
+      'chess has 2 feeds and 1 peers',
+      'diary has 1 feeds and 0 peers',
+      '1 connection'
+    ])
+    t.deepEqual(child.errors, [])
+  }
+})

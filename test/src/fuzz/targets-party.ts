@@ -227,7 +227,9 @@ function bodyOf(draw: Draw): RecordBody {
     case 1: {
       const cutoff = rng.chance(0.5) ? null : draw.upTo(LENGTH - 1)
       const reason = textOf(draw, LIMITS.maxReasonBytes)
-      return { kind: 'revoke', version, feedId: draw.bytes(32), n, cutoff, isPurge: rng.chance(0.5), reason }
+      const isPurge = rng.chance(0.5)
+      const isCut = cutoff !== null && !isPurge && rng.chance(0.5)
+      return { kind: 'revoke', version, feedId: draw.bytes(32), n, cutoff, isPurge, isCut, reason }
     }
     case 2: {
       const adminLength = draw.upTo(LENGTH)

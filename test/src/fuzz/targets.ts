@@ -5,12 +5,14 @@ import { GOSSIP_TARGETS } from './targets-gossip.js'
 import { MACHINE_TARGETS } from './targets-machines.js'
 import { PARTY_TARGETS } from './targets-party.js'
 import { PAYLOAD_TARGETS } from './targets-payloads.js'
+import { REGISTRY_TARGETS } from './targets-registry.js'
 
 /** Decoders of all packages, and the machines behind some of them. */
 export const TARGETS: readonly Target[] = [
   ...GOSSIP_TARGETS,
   ...PAYLOAD_TARGETS,
   ...PARTY_TARGETS,
+  ...REGISTRY_TARGETS,
   ...FEEDS_TARGETS,
   ...MACHINE_TARGETS
 ]

@@ -103,7 +103,7 @@ test('X27 garbage of each kind closes the channel of its sender at most', async 
   }
 })
 
-test('X10 a frame over the limit closes the channel before it is decoded', async t => {
+test('D23 X10 a frame over the limit closes the channel before it is decoded', async t => {
   const { victim, enemy, goesOn } = await underAttack(t)
   for (const kind of [FrameKind.REQUEST, FrameKind.RECORDS, FrameKind.INTRODUCE]) {
     const { send, isCut, isDead } = await enemy()

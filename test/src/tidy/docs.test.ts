@@ -5,7 +5,7 @@ import { declarationEntries, PACKAGES, readSources } from './sources.js'
 for (const name of PACKAGES) {
   const entries = declarationEntries(name)
   if (entries.length === 0) continue
-  test(`every public name of ${name} and each of its members has a docstring`, t => {
+  test(`U16 every public name of ${name} and each of its members has a docstring`, t => {
     const sources = readSources(`packages/${name}/dist`, path => path.endsWith('.d.ts'), true)
     t.deepEqual(undocumented(sources, entries), [])
   })

@@ -12,7 +12,7 @@
  *   OPENING   --could not be opened----------------> GRANTED
  *   ATTACHING --attached---------------------------> OFFERED     or ATTACHED, if the peer had asked
  *   OFFERED   --the peer's channel opens-----------> ATTACHED
- *   OFFERED   --rejected | offerMs-----------------> CLOSING     then REFUSED
+ *   OFFERED   --rejected | offerMs-----------------> CLOSING     then REFUSED; WANTED if the peer invited us meanwhile
  *   REFUSED   --want, after the back-off | invited-> WANTED      back-off refusedMs, doubling to maxRefusedMs
  *   ATTACHED  --asked again: its slot is gone------> OPENING
  *   ATTACHED  --idle, on both sides----------------> CLOSING     then GRANTED, and effect rest: nobody needs its entry
@@ -92,6 +92,7 @@ export interface GatePorts {
 /** Wanted feeds that are looked at in one step: with thousands that find no room, each step would cost too much. */
 const MAX_LOOKS = 32
 
+const FRESH = { isWanted: false, isAsked: false, isInvited: false, backOffMs: 0, atMs: 0, refusals: 0 }
 const OPEN_PORTS: GatePorts = { take: () => true, give: () => {}, hasRoom: () => true }
 
 interface GateEntry {
@@ -102,6 +103,8 @@ interface GateEntry {
   isWanted: boolean
   /** The peer opened it: its channel needs no answer. */
   isAsked: boolean
+  /** The peer said that it may be opened now, while its refusal of an earlier offer could still be on the way. */
+  isInvited: boolean
   /** CLOSING leads to REFUSED for so long; 0: it doesn't. */
   backOffMs: number
   /** OFFERED: deadline of the peer's answer. REFUSED: end of the back-off. */
@@ -217,16 +220,7 @@ export class GateCore {
   #onGrant(id: string, holder: number): void {
     let entry = this.#entries.get(id)
     if (entry === undefined) {
-      entry = {
-        id,
-        state: 'granted',
-        holders: new Set(),
-        isWanted: false,
-        isAsked: false,
-        backOffMs: 0,
-        atMs: 0,
-        refusals: 0
-      }
+      entry = { id, state: 'granted', holders: new Set(), ...FRESH }
       this.#entries.set(id, entry)
     }
     entry.holders.add(holder)
@@ -243,7 +237,10 @@ export class GateCore {
   #onWant(entry: GateEntry, input: GateInput & { kind: 'want' }, nowMs: number): void {
     const { isInvited, isUrgent = false } = input
     if (entry.holders.size === 0) return
-    if (isInvited) entry.refusals = 0
+    if (isInvited) {
+      entry.refusals = 0
+      entry.isInvited = isOpeningState(entry.state) || entry.state === 'closing'
+    }
     const isFree = entry.state === 'refused' && (isInvited || nowMs >= entry.atMs)
     if (entry.state === 'granted' || entry.state === 'wanted' || isFree) {
       if (isUrgent) this.#open(entry, true)
@@ -307,18 +304,19 @@ export class GateCore {
   #onDetached(entry: GateEntry, isDone: boolean, nowMs: number): void {
     if (entry.state !== 'closing') return
     if (!isDone) this.#effects.push({ kind: 'destroy', id: entry.id })
-    const { backOffMs } = entry
+    const { backOffMs, isInvited } = entry
     entry.backOffMs = 0
+    entry.isInvited = false
     if (entry.holders.size === 0) {
       this.#delete(entry)
       return
     }
-    if (backOffMs > 0) {
+    if (backOffMs > 0 && !isInvited) {
       entry.atMs = nowMs + backOffMs
       this.#enter(entry, 'refused')
       return
     }
-    if (entry.isWanted) this.#enqueue(entry)
+    if (entry.isWanted || isInvited) this.#enqueue(entry)
     else this.#rest(entry)
   }
 
@@ -382,6 +380,7 @@ export class GateCore {
     const [isOpening, wasOpening] = [isOpeningState(state), isOpeningState(entry.state)]
     this.#opening += Number(isOpening) - Number(wasOpening)
     if (wasOpening && !isOpening) this.#ports.give()
+    if (state === 'attached') entry.isInvited = false
     entry.state = state
   }
 

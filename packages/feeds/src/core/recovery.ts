@@ -68,8 +68,11 @@ export type RecoveryInput =
    * replicate it show. `isAppending`: an append that was let through is under way, so that growth may be ours.
    */
   | { kind: 'look'; at: Position; intact: number; replicas: readonly Replica[]; isAppending: boolean }
-  /** A peer says how far it goes, on another way than by replicating it. */
-  | { kind: 'claimed'; replica: Replica }
+  /**
+   * A peer says how far it goes, on another way than by replicating it. `now`: how far the feed goes here; default: as at the
+   * last look, which may be many appends ago.
+   */
+  | { kind: 'claimed'; replica: Replica; now?: Position }
   /** The application wants to append. */
   | { kind: 'needed' }
   /** The application, or a conflict, ends this feed. `length` is what is good of it. */
@@ -175,7 +178,7 @@ export class RecoveryCore {
         this.#onLook(input, nowMs)
         break
       case 'claimed':
-        this.#claim(input.replica, nowMs)
+        this.#onClaimed(input, nowMs)
         break
       case 'needed':
         if (!this.#isNeeded) this.#waitsSinceMs = nowMs
@@ -233,6 +236,15 @@ export class RecoveryCore {
       }
       this.#claim(replica, nowMs)
     }
+  }
+
+  #onClaimed({ replica, now }: RecoveryInput & { kind: 'claimed' }, nowMs: number): void {
+    // What an open writer has appended is its own, and peers may have it by now. Nothing of that is a claim, or came back.
+    if (this.#state === 'open' && now !== undefined) {
+      this.#at = now
+      this.#intact = now.length
+    }
+    this.#claim(replica, nowMs)
   }
 
   #claim({ id, at }: Replica, nowMs: number): void {

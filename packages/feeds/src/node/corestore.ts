@@ -77,6 +77,11 @@ export class Store {
     return this.#store.createKeyPair(AUTHOR_NAME, b4a.from(namespace))
   }
 
+  /** A session of the Corestore for the application, closed on its own. */
+  session(): CorestoreLike {
+    return this.#store.session() as unknown as CorestoreLike
+  }
+
   /** Opens a feed by its key; by `manifest` too, if the feed is to be made here. No secret is stored. */
   openCore(key: Uint8Array, manifest?: object): Core {
     const options = manifest === undefined ? { key } : { key, manifest }

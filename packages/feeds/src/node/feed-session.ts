@@ -32,6 +32,8 @@ export interface SessionHost<T> {
   isSought(key: Uint8Array): boolean
   /** Its writer has to hear of peers before it may append: it goes before all others. */
   isUrgent(key: Uint8Array): boolean
+  /** The application waits for a block of it, and began to when there was no peer to ask. */
+  isAwaited(key: Uint8Array): boolean
   /** Blocks that we know of. */
   lengthOf(key: Uint8Array): number
   feedOf(key: Uint8Array): Feed<T>
@@ -124,7 +126,7 @@ export class SetSession<T> implements FeedSession<T> {
     const slot = slotOf(bytes)
     if (this.#granted.has(slot)) return false
     this.#granted.add(slot)
-    if (this.#host.isUrgent(bytes)) this.demand(bytes, false)
+    if (this.#host.isUrgent(bytes) || this.#host.isAwaited(bytes)) this.demand(bytes, false)
     return true
   }
 

@@ -154,6 +154,11 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
     return this.#engine.ready()
   }
 
+  /** For structures that open feeds of their own: a new session of the Corestore, the caller's to close. After ready(). */
+  store(): CorestoreLike {
+    return this.#engine.store.session()
+  }
+
   /**
    * The local writer of this name, made and authorized at its first use.
    *

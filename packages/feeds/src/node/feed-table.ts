@@ -125,11 +125,7 @@ export class FeedTable<T> {
     const feed = this.peek(key)
     if (feed === undefined || feed.pins === 0) return
     feed.pins--
-    feed.usedMs = performance.now()
-    if (feed.pins > 0 || !isOpen(feed)) return
-    this.#unpinned.add(feed)
-    this.#sweepLater()
-    this.#options.room()
+    if (feed.pins === 0 && isOpen(feed)) this.#rest(feed)
   }
 
   /** The application's session: the same object as long as the application holds it, until it closes it. */
@@ -147,6 +143,7 @@ export class FeedTable<T> {
     session.once('close', () => {
       if (feed.session?.deref() === session) feed.session = null
       if (feed.heard === session) feed.heard = null
+      if (feed.pins === 0 && isOpen(feed)) this.#rest(feed)
     })
     return session as unknown as Feed<T>
   }
@@ -180,6 +177,11 @@ export class FeedTable<T> {
       feedSwitch.denied ??= error
       core?.rejectWaiting(error)
     }
+  }
+
+  /** Resolves when what came of the open feeds is written. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.openFeeds()].map(({ core }) => core.settled()))
   }
 
   /** Closes everything, the application's sessions too. */
@@ -310,6 +312,14 @@ export class FeedTable<T> {
     return !isAwake || session.canSleep
   }
 
+  /** Somebody who kept an open feed from being closed let go of it. */
+  #rest(feed: OpenFeed & { core: Core }): void {
+    feed.usedMs = performance.now()
+    this.#unpinned.add(feed)
+    this.#sweepLater()
+    this.#options.room()
+  }
+
   async #close(feed: OpenFeed): Promise<void> {
     const { core } = feed
     if (core === null) return
@@ -343,14 +353,13 @@ export class FeedTable<T> {
   }
 
   #sweep(): void {
-    let isLeft = false
     for (const feed of this.#resting()) {
       const session = feed.session?.deref()
       if (session !== undefined && !session.isAsleep && !session.closed) continue
       if (performance.now() - feed.usedMs >= this.#options.lingerMs) void this.#close(feed)
-      else isLeft = true
     }
-    if (isLeft) this.#sweepLater()
+    // Also for those in use: of sessions that were made from the application's nobody tells that they are closed.
+    if (this.#unpinned.size > 0) this.#sweepLater()
   }
 }
 

@@ -110,6 +110,8 @@ class GuardedCore extends Hypercore implements SleepingSession {
   readonly #switch: FeedSwitch
   /** Sessions that were made while it slept, and aren't open yet. */
   #children = 0
+  /** Calls that have begun and need the open feed until they end. */
+  #running = 0
   declare [SLEEP]: Sleep | undefined
   declare [OPENING]: Promise<void>
 
@@ -135,7 +137,8 @@ class GuardedCore extends Hypercore implements SleepingSession {
   }
 
   get canSleep(): boolean {
-    return this.opened && this.closing === null && this.activeRequests.length === 0 && this.#children === 0
+    const isWaiting = this.activeRequests.length > 0 || this.#running > 0 || this.#children > 0
+    return this.opened && this.closing === null && !isWaiting
   }
 
   override get key(): Uint8Array {
@@ -217,19 +220,23 @@ class GuardedCore extends Hypercore implements SleepingSession {
   }
 
   override async get(seq: number, options?: ReadOptions): Promise<unknown> {
-    if (!this.#isHidden(seq + 1)) return super.get(seq, options)
+    if (!this.#isHidden(seq + 1)) return this.#awake(() => super.get(seq, options))
     if (options?.wait === false) return null
     throw this.#switch.denied ?? hiddenError()
   }
 
   override async has(start: number, end = start + 1): Promise<boolean> {
-    return this.#isHidden(end) ? false : super.has(start, end)
+    return this.#isHidden(end) ? false : this.#awake(() => super.has(start, end))
   }
 
   override async update(options?: ReadOptions): Promise<boolean> {
     if (options?.wait !== false && this.#switch.denied === null) this.#switch.demand(null)
     else if (options?.wait === true && this.#switch.denied !== null) throw this.#switch.denied
-    return super.update(options)
+    return this.#awake(() => super.update(options))
+  }
+
+  override async clear(start: number, end?: number, options?: object): Promise<unknown> {
+    return this.#awake(() => super.clear(start, end, options))
   }
 
   override download(range?: object): ReturnType<Hypercore['download']> {
@@ -257,7 +264,7 @@ class GuardedCore extends Hypercore implements SleepingSession {
 
   override async applyProof(proof: object): Promise<boolean> {
     if (this.#switch.denied !== null) throw this.#switch.denied
-    return super.applyProof(proof)
+    return this.#awake(() => super.applyProof(proof))
   }
 
   #visible(length: number): number {
@@ -291,16 +298,26 @@ class GuardedCore extends Hypercore implements SleepingSession {
   async #write<R>(isPatient: boolean, write: () => Promise<R>): Promise<R> {
     const { gate, denied } = this.#switch
     if (denied !== null) throw denied
-    if (gate === null) return write()
+    if (gate === null) return this.#awake(write)
     const admission = gate.admit(isPatient)
     if (admission !== undefined) await admission
     // It may have been revoked while this waited.
     if (this.#switch.denied !== null) throw this.#switch.denied
     const ended = gate.begin()
     try {
-      return await write()
+      return await this.#awake(write)
     } finally {
       ended()
+    }
+  }
+
+  // Hypercore reads from the disk in between, and would find no feed if it slept by then: a revoke closes it at any time.
+  async #awake<R>(call: () => Promise<R>): Promise<R> {
+    this.#running++
+    try {
+      return await call()
+    } finally {
+      this.#running--
     }
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Hypercore as this package uses it: one opened feed, and the keys of feeds.
  *
- * Internals used, each pinned by a contract test: `core.replicator.detachFrom`, `core.bitfield.firstUnset`, `core.gc`, and
- * `replicator.peers` with remotePublicKey, remoteLength, remoteFork, remoteContiguousLength, remoteSynced and
+ * Internals used, each pinned by a contract test: `core.replicator.detachFrom`, `core.bitfield.firstUnset`, `core.gc`,
+ * `core.state.mutex`, and `replicator.peers` with remotePublicKey, remoteLength, remoteFork, remoteContiguousLength, remoteSynced and
  * remoteDownloading. There is no public way to stop replicating to one peer (hypercore #356): if `detachFrom` is gone, this
  * fails loudly and never falls back to a variant that leaks.
  */
@@ -235,6 +235,17 @@ export class Core {
     this.#root.on('conflict', listeners.conflict)
   }
 
+  /**
+   * Resolves when all that came is checked and written. Hypercore doesn't wait for that when it is closed: it would go on in
+   * a closed storage, with a rejection that nobody can handle.
+   */
+  async settled(): Promise<void> {
+    const mutex = this.#root.core?.state?.mutex
+    if (mutex === undefined) return
+    await mutex.lock()
+    mutex.unlock()
+  }
+
   /** Closes our session. Those of the application stay. */
   async close(): Promise<void> {
     this.stopDownload()
@@ -266,6 +277,11 @@ export function feedKeyOfNamespace(author: Uint8Array, feedNamespace: Uint8Array
  */
 export function feedKeyOf(author: Uint8Array, namespace: Uint8Array, origin: Uint8Array): Uint8Array {
   return feedKeyOfNamespace(author, feedNamespaceOf(namespace, origin))
+}
+
+/** Key of the feed with this manifest, as Hypercore has it: its hash. */
+export function feedKeyOfManifest(manifest: object): Uint8Array {
+  return Hypercore.key(manifest as never)
 }
 
 /** What a feed is called on a connection. */

@@ -58,9 +58,36 @@ export function wrapInNoise(
   duplex: object,
   keyPair?: { publicKey: Uint8Array; secretKey: Uint8Array }
 ): NoiseStreamLike {
-  return new NoiseSecretStream(
-    isInitiator,
-    duplex,
-    keyPair === undefined ? {} : { keyPair }
-  ) as unknown as NoiseStreamLike
+  const options = keyPair === undefined ? {} : { keyPair }
+  const noise = new NoiseSecretStream(isInitiator, duplex, options) as unknown as NoiseStreamLike
+  writeLater(duplex as Writing, noise)
+  return noise
+}
+
+interface Writing {
+  write(data: Uint8Array): boolean
+  readonly destroyed?: boolean
+}
+
+/**
+ * Until the handshake is over, nothing is written in the call that asks for it. Some transports deliver in that very call
+ * (Node's `duplexPair`): then the answer comes before the Noise stream is done with the question, and it throws.
+ */
+function writeLater(duplex: Writing, noise: NoiseStreamLike): void {
+  const write = duplex.write
+  duplex.write = data => {
+    queueMicrotask(() => {
+      if (duplex.destroyed !== true) write.call(duplex, data)
+    })
+    return true
+  }
+  const restore = (): void => {
+    noise.off('handshake', over)
+    noise.off('close', over)
+    duplex.write = write
+  }
+  // In its turn behind what is to be written still.
+  const over = (): void => queueMicrotask(restore)
+  noise.on('handshake', over)
+  noise.on('close', over)
 }

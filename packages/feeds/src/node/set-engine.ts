@@ -94,6 +94,7 @@ export class SetEngine<T> {
       keys: () => facts.keys(),
       isSought: key => this.#isSought(key),
       isUrgent: key => this.#writers?.isRecovering(key) === true,
+      isAwaited: key => this.#table?.peek(key)?.core?.isWaitedFor === true,
       lengthOf: key => facts.lengths(key)?.length ?? 0,
       feedOf: key => this.table.session(key),
       gateFeedOf: key => this.#gateFeedOf(key),
@@ -288,6 +289,7 @@ export class SetEngine<T> {
     await within(this.sessions.close(), this.#options.limits.goodbyeMs, null)
     await this.#writers?.close()
     await this.facts.close().catch(() => {}) // facts that were acknowledged are on the disk already
+    if (this.#table !== null) await within(this.#table.settled(), this.#options.limits.goodbyeMs, null)
     await this.#table?.close()
     await this.#store?.close()
   }

@@ -115,7 +115,10 @@ export class WriterGate implements AppendGate {
 
   /** A peer says how far the feed goes, on another way than by replicating it. */
   claimed(id: string, at: Position): void {
-    if (!this.#host.isEnded) this.#step({ kind: 'claimed', replica: { id, at } })
+    if (this.#host.isEnded) return
+    const now = this.#position()
+    if (this.state === 'open') this.#keptBlocks = now.length
+    this.#step({ kind: 'claimed', replica: { id, at }, now })
   }
 
   /** Ends the feed; resolves when the successor is there. `length`: what is good of it, default all. */

@@ -82,6 +82,24 @@ export async function until(
   }
 }
 
+/** Fails as soon as `condition` doesn't hold, for `ms`. */
+export async function holds(condition: () => boolean, ms: number, what = String(condition)): Promise<void> {
+  const endMs = performance.now() + ms
+  while (performance.now() < endMs) {
+    if (!condition()) throw new Error(`no more within ${ms} ms: ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
+
+/** What `promise` resolves with. Fails after `ms`. */
+export async function within<R>(promise: Promise<R>, ms: number, what: string): Promise<R> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${what}`)), ms)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
+
 /** Lets everything that two connected processes have to say to each other happen: `rounds` turns of the event loop. */
 export async function turns(rounds = 20): Promise<void> {
   for (let i = 0; i < rounds; i++) await new Promise(resolve => setImmediate(resolve))

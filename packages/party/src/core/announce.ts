@@ -79,8 +79,13 @@ export class Announce {
       this.#state.emit({ type: 'done', job, code: null })
       return
     }
-    this.#writing.set(job, records)
+    this.expect(records, job)
     this.#state.emit({ type: 'log', job, records: records.map(record => record.bytes) })
+  }
+
+  /** These records of ours are being written by whoever calls: they count and are told when that is durable. */
+  expect(records: readonly PartyRecord[], job: number): void {
+    this.#writing.set(job, records)
   }
 
   /** Own records were written, or not. False: that job isn't ours. */
@@ -91,7 +96,7 @@ export class Announce {
     if (code === null) {
       for (const record of records) this.#spread(record)
     }
-    this.#state.emit({ type: 'done', job, code })
+    if (job > 0) this.#state.emit({ type: 'done', job, code })
     return true
   }
 
@@ -109,7 +114,7 @@ export class Announce {
   /** Signs a denial of ours: in force at once, told at once, `deny` logs it. */
   revoke(
     denials: Denials,
-    about: Pick<RevokeBody, 'cutoff' | 'isPurge' | 'reason'> & { key: Uint8Array; job: number }
+    about: Pick<RevokeBody, 'cutoff' | 'isPurge' | 'isCut' | 'reason'> & { key: Uint8Array; job: number }
   ): void {
     const { key, job, ...rest } = about
     const feedId = this.#state.keys.feedId(key)

@@ -77,6 +77,10 @@ export class Channel {
   author: Uint8Array | null = null
   authorId = ''
   credential: Uint8Array = new Uint8Array(0)
+  /** The remote is no member yet and holds an invite: until it has redeemed it, only that is answered in HANDSHAKE. */
+  isNewcomer = false
+  /** Our BIND said that of us. */
+  hasSaidNewcomer = false
   readonly #times: ChannelTimes
   readonly #held = new Map<number, RootFrame>()
   #phase: Phase = 'binding'

@@ -89,18 +89,33 @@ export class Compare {
   #snapshot(state: ChannelState, set: SetNumber): Uint8Array {
     if (set === 0) return this.#state.book.snapshot(0)
     if (set === 2) return this.#lengths.snapshot(state.channel.id)
-    return this.#state.book.snapshot(1, record => this.#isShared(state, record))
+    return this.#state.book.snapshot(1, record => this.#isShared(state, record) && !this.#isShutHere(record))
   }
 
   #isShared(state: ChannelState, record: PartyRecord): boolean {
     return feedsOf(record).every(key => this.#state.isShared(state.channel.id, key))
   }
 
-  // What waits for a verdict isn't asked for again, either.
+  // Whoever tells of a feed can serve it, so one that was revoked here alone is not told of. What the party revoked is: only
+  // who knows a feed can judge its author's denial, and pass that on.
+  #isShutHere({ body }: PartyRecord): boolean {
+    if (body.kind !== 'introduce') return false
+    const { feeds, book, keys, options } = this.#state
+    if (body.keys.some(key => feeds.byKey(b4a.toString(key, 'hex')) !== null)) return false
+    return body.keys.some(key => {
+      const isDeniedByAll = book.versionAt(0, b4a.toString(keys.feedSlot(key), 'hex')) > 0
+      return !isDeniedByAll && options.versionOf(key)?.denied === true
+    })
+  }
+
+  // What waits for a verdict isn't asked for again, either, nor what isn't told of.
   #refusedRows(set: SetNumber): Uint8Array {
     if (set === 2) return new Uint8Array(0)
-    const rows = this.#state.book.refusedRows(set)
-    if (set === 1) for (const entry of this.#state.pending) rows.push(entry.row)
+    const { book, pending } = this.#state
+    const rows = book.refusedRows(set)
+    if (set === 0) return b4a.concat(rows)
+    for (const entry of pending) rows.push(entry.row)
+    for (const record of book.all(1)) if (this.#isShutHere(record)) rows.push(rowOf(book.placeOf(record)))
     return b4a.concat(rows)
   }
 

@@ -18,6 +18,8 @@ import type { Facts } from './facts.js'
 import { decodeHello, encodeHello, PARTY_VERSION, type PartyFrame } from './frames.js'
 import type { Lengths } from './lengths.js'
 import type { Messages } from './messages.js'
+import type { Newcomer } from './newcomer.js'
+import type { Redeem } from './redeem.js'
 import type { ChannelState, CoreState } from './state.js'
 import type { ChannelDownReason, ChannelId, CloseReason, PartyInput } from './types.js'
 import type { Verdicts } from './verdicts.js'
@@ -56,6 +58,8 @@ export interface ConnectParts {
   messages: Messages
   announce: Announce
   facts: Facts
+  newcomer: Newcomer
+  redeem: Redeem
 }
 
 /** Opens, advances and ends channels. */
@@ -90,7 +94,11 @@ export class Connect {
     if (refusal !== null) {
       if (PUNISHED.has(refusal)) this.#punish(remoteId)
       if (refusal === 'bad-proof') this.#state.warn('WARN_PARTY_BAD_PROOF', id, refusal)
-      if (refusal === 'version') this.#state.warn('WARN_PARTY_VERSION', id, refusal)
+      if (refusal === 'version') {
+        // The version is the first byte of every hello, whatever follows.
+        const told = `the peer speaks version ${input.hello[0]}, we speak version ${PARTY_VERSION}`
+        this.#state.warn('WARN_PARTY_VERSION', id, told)
+      }
       this.#state.emit({ type: 'closeChannel', channel: id, reason: refusal })
       this.#state.emit({ type: 'channelDown', channel: id, reason: refusal })
       return
@@ -138,13 +146,16 @@ export class Connect {
 
   #sendBind(state: ChannelState): void {
     const { options, keys } = this.#state
+    const own = options.credential ?? this.#parts.facts.chainOf(options.author)
+    const asNewcomer = own === null ? this.#parts.newcomer.credential() : null
+    state.channel.hasSaidNewcomer = asNewcomer !== null
     this.#state.send(state, {
       type: 'bind',
       author: options.author,
       signature: options.crypto.sign(keys.authorDigest(state.channel.binding, 'own')),
       setVersion: options.setVersion?.() ?? 0,
       agent: options.agent ?? '',
-      credential: options.credential ?? this.#parts.facts.chainOf(options.author) ?? new Uint8Array(0)
+      credential: own ?? asNewcomer ?? new Uint8Array(0)
     })
   }
 
@@ -174,12 +185,19 @@ export class Connect {
     this.#state.settle() // it may close this very channel
     if (this.#state.members.isRemoved(channel.authorId)) this.close(channel.id, 'removed')
     if (!this.#state.channels.has(channel.id)) return
+    channel.isNewcomer = this.#parts.redeem.isNewcomer(state)
+    this.#join(state, channel.author)
+    this.#parts.newcomer.meet(state)
+  }
+
+  // The peer is added by its first channel; the others join it.
+  #join(state: ChannelState, author: Uint8Array): void {
+    const { channel } = state
     const id = b4a.toString(channel.binding.remotePublicKey, 'hex') + channel.authorId
     const known = this.#members.get(id)
     if (known !== undefined) {
       known.channels.add(channel.id)
       this.#memberOf.set(channel.id, known)
-      const { author } = channel
       this.#state.emit({ type: 'peerJoin', channel: channel.id, first: known.first, author })
       if (known.isAgreed) this.#agree(state)
       return
@@ -188,7 +206,7 @@ export class Connect {
     const member = { id, first: channel.id, channels: new Set([channel.id]), question, isAgreed: false }
     this.#members.set(id, member)
     this.#memberOf.set(channel.id, member)
-    const { author, credential } = channel
+    const { credential } = channel
     this.#state.emit({ type: 'peerAdd', channel: channel.id, author, credential })
     this.#state.emit({ type: 'ask', question, about: 'handshake', channel: channel.id })
   }
@@ -283,7 +301,7 @@ export class Connect {
     for (const call of state.channel.close()) {
       this.#parts.announce.forget(call)
       const message = 'the channel to the peer closed'
-      this.#state.emit({ type: 'settle', call, result: { ok: false, code: 'ERR_PARTY_CLOSED', message } })
+      this.#state.settleCall(call, { ok: false, code: 'ERR_PARTY_CLOSED', message })
     }
     this.#parts.messages.dropChannel(id)
     this.#parts.verdicts.dropChannel(id)

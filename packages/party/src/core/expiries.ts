@@ -33,8 +33,8 @@ export class Expiries {
     this.#denials = denials
   }
 
-  /** An introduction is being accepted: what was in the set before doesn't leave it with this record. */
-  accepting(entry: PendingIntroduction): void {
+  /** An introduction is being accepted, or an authorization made: what was in the set before doesn't leave it with this record. */
+  accepting(entry: Pick<PendingIntroduction, 'slotId' | 'expiresSeconds' | 'keyIds'>): void {
     if (entry.expiresSeconds === 0) return
     this.#watched.set(entry.slotId, entry.expiresSeconds * SECOND_MS)
     for (const id of entry.keyIds) if (this.#state.feeds.byKey(id) !== null) this.#kept.add(id)

@@ -1,5 +1,6 @@
 /**
- * Facts about members: genesis, admissions, removals; of others and of our own, and what follows from them.
+ * Facts about members by others: genesis, admissions, removals; and what follows from them. Those of our own are made in
+ * own-facts.ts.
  *
  *   NEW --forged-------------------------> charged to the sender
  *   NEW --issuer counts------------------> in the book, logged, passed on
@@ -10,31 +11,20 @@
  * membership has no channel here at the end of that step.
  */
 import b4a from 'b4a'
+import type { Genesis } from '../types.js'
 import type { Announce } from './announce.js'
 import { encodeCredential } from './credential.js'
 import type { Denials } from './deny.js'
 import type { AdmitRecord, RemoveRecord } from './members.js'
 import type { RecordPlace } from './record-book.js'
-import {
-  type AdmitBody,
-  CAPABILITY,
-  compareVersion,
-  type GenesisBody,
-  type PartyRecord,
-  type RecordBody,
-  type RemoveBody,
-  recordVersion,
-  signRecord
-} from './records.js'
+import { CAPABILITY, compareVersion, type GenesisBody, type PartyRecord, recordVersion } from './records.js'
 import type { ChannelState, CoreState } from './state.js'
-import type { Admission } from './types.js'
 import type { Verdicts } from './verdicts.js'
 
 /** What this machine takes. */
 export type FactRecord = PartyRecord<GenesisBody> | AdmitRecord | RemoveRecord
 
 const GENESIS_SLOT_ID = '00'.repeat(16)
-const NO_HASH = new Uint8Array(32)
 const SECOND_MS = 1000
 
 /** See the head of this file. */
@@ -103,7 +93,12 @@ export class Facts {
   #isFull(record: PartyRecord): boolean {
     const { members, limits } = this.#state
     if (hexOf(record.author) === members.founderId) return false
-    if (record.body.kind === 'remove') return members.removals >= limits.maxRemovals
+    if (record.body.kind === 'remove') {
+      const { maxRemovals, maxRemovalsPerIssuer } = limits
+      return (
+        members.removals >= maxRemovals || members.removalsBy(hexOf(record.author)) >= maxRemovalsPerIssuer
+      )
+    }
     if (record.body.kind !== 'admit') return false
     const ofIssuer = members.admissionsOf(hexOf(record.author))
     return members.admissions >= limits.maxAdmissions || ofIssuer >= limits.maxAdmissionsPerIssuer
@@ -120,7 +115,7 @@ export class Facts {
   #hold(record: FactRecord, place: RecordPlace, from: ChannelState | null): void {
     if (!this.#state.book.put(record, place)) return
     this.#state.emit({ type: 'log', job: this.#state.newJob(), records: [record.bytes] })
-    if (record.body.kind === 'genesis') return
+    // The genesis, too: whoever connected before it came here can't judge the word of any admin without it.
     if (place.set === 0) this.#announce.forwardDenial(record, from)
     else this.#announce.forward(record, place, from)
   }
@@ -128,6 +123,26 @@ export class Facts {
   /** The chain that a peer brought: its records are judged as any others. */
   present(records: readonly PartyRecord[], from: ChannelState | null): void {
     for (const record of records) this.take(record as FactRecord, this.#state.book.placeOf(record), from)
+  }
+
+  /** The chain of an unlimited invite (hex of its key), as it goes into a link; null: there is none. */
+  chainOfInvite(inviteId: string): Uint8Array | null {
+    const genesis = this.#state.book.get(0, GENESIS_SLOT_ID)
+    const chain = this.#state.members.invites(inviteId).find(one => one.at(-1)?.body.uses === 0)
+    return genesis === null || chain === undefined ? null : encodeCredential([genesis, ...chain])
+  }
+
+  /** What the party key follows from; null: we don't know it. */
+  get genesis(): Genesis | null {
+    const record = this.#state.book.get(0, GENESIS_SLOT_ID)
+    if (record?.body.kind !== 'genesis') return null
+    return { founderPublicKey: record.author, salt: record.body.salt }
+  }
+
+  /** What a newcomer says that holds an invite: the genesis alone. Null: we don't know it. */
+  genesisAlone(): Uint8Array | null {
+    const genesis = this.#state.book.get(0, GENESIS_SLOT_ID)
+    return genesis === null ? null : encodeCredential([genesis])
   }
 
   /** The chain of an author from the genesis down; null if it has none, or the genesis isn't known. */
@@ -151,6 +166,7 @@ export class Facts {
       this.#closeLost(before)
       const gained = Array.from(this.#members).filter(id => !before.has(id))
       if (gained.length === 0) continue
+      this.#state.emit({ type: 'members' })
       const isGained = new Set(gained)
       this.#state.pending.askAgain(id => isGained.has(id))
       this.#verdicts.pump()
@@ -184,108 +200,6 @@ export class Facts {
       const isLost = before.has(authorId) && !this.#members.has(authorId)
       if (isLost || members.isRemoved(authorId)) this.#state.close(channel.id, 'removed')
     }
-  }
-
-  /** Takes a member out, in our name. */
-  remove(about: { subject: Uint8Array; isWithFeeds: boolean; isCascading: boolean; job: number }): void {
-    const { subject, isWithFeeds, isCascading, job } = about
-    const { members, book } = this.#state
-    const subjectId = hexOf(subject)
-    const version = members.removalOf(subjectId) + 1
-    const n = members.nextNumber(this.#state.authorId)
-    const adminLength = members.seenOf(subjectId)
-    const adminHash = NO_HASH
-    const body: RemoveBody = { kind: 'remove', version, subject, n, adminLength, adminHash, isWithFeeds }
-    const record = this.#sign(this.#aboveHeld(body))
-    if (!this.#mayRemove(record)) {
-      this.#state.emit({ type: 'done', job, code: 'ERR_PARTY_NOT_AUTHORIZED' })
-      return
-    }
-    const before = members.members()
-    const chains = new Map(before.map(id => [id, members.chainOf(id)]))
-    book.put(record)
-    const lost = before.filter(id => id !== subjectId && members.capabilitiesOf(id) === 0)
-    const readmitted = isCascading ? [] : lost.flatMap(id => this.#readmit(chains.get(id)?.at(-1)))
-    if (isWithFeeds) this.#revokeFeedsOf(subjectId)
-    this.#announce.forwardDenial(record, null)
-    this.#state.emit({ type: 'publish', record: record.bytes })
-    for (const admit of readmitted) {
-      const place = book.placeOf(admit)
-      if (!book.put(admit, place)) continue
-      if (place.set === 0) this.#announce.forwardDenial(admit, null)
-      else this.#announce.forward(admit, place, null)
-      this.#state.emit({ type: 'publish', record: admit.bytes })
-    }
-    const records = [record, ...readmitted].map(one => one.bytes)
-    this.#state.emit({ type: 'log', job, records })
-  }
-
-  #mayRemove(record: RemoveRecord): boolean {
-    const { members, authorId } = this.#state
-    if (hexOf(record.body.subject) === members.founderId) return false
-    return members.isAdmin(authorId) || this.#state.isNamed(record)
-  }
-
-  // Whoever hung on the removed member is taken over, as far as our own standing allows.
-  #readmit(last: AdmitRecord | undefined): AdmitRecord[] {
-    if (last === undefined) return []
-    const { members, authorId } = this.#state
-    const own = members.capabilitiesOf(authorId)
-    const depth = Math.min(last.body.depth, members.depthOf(authorId) - 1)
-    if (depth < 0 || (own & CAPABILITY.invite) === 0) return []
-    const { subject, expiresSeconds, uses } = last.body
-    const capabilities = last.body.capabilities & own
-    return [this.#signAdmit({ subject, capabilities, depth, expires: expiresSeconds, uses })]
-  }
-
-  #revokeFeedsOf(subjectId: string): void {
-    for (const entry of [...this.#state.feeds]) {
-      if (entry.author !== subjectId) continue
-      const about = { key: entry.key, cutoff: null, isPurge: false, reason: '' }
-      this.#announce.revoke(this.#denials, { ...about, job: this.#state.newJob() })
-    }
-  }
-
-  /** Admits somebody, in our name. */
-  admit(admission: Admission, job: number): void {
-    const record = this.#signAdmit(admission)
-    if (this.#state.members.isValid(record)) this.#announce.log([record], job)
-    else this.#state.emit({ type: 'done', job, code: 'ERR_PARTY_NOT_AUTHORIZED' })
-  }
-
-  /** An admin's word of ours that a feed may be opened. */
-  authorize(key: Uint8Array, expiresSeconds: number, job: number): void {
-    const { members, keys, options, book, authorId } = this.#state
-    const denied = Math.max(
-      options.versionOf(key)?.version ?? 0,
-      book.versionAt(0, hexOf(keys.feedSlot(key)))
-    )
-    const version = Math.max(denied, book.versionAt(1, hexOf(keys.authorizeSlot(key)))) + 1
-    const n = members.nextNumber(authorId)
-    const record = this.#sign({ kind: 'authorize', version, key, n, role: 0, maxBytes: 0, expiresSeconds })
-    if (this.isAdmissible(record)) this.#announce.log([record], job)
-    else this.#state.emit({ type: 'done', job, code: 'ERR_PARTY_NOT_AUTHORIZED' })
-  }
-
-  #signAdmit(admission: Admission): AdmitRecord {
-    const { subject, capabilities, depth, expires, uses } = admission
-    // Above the removal of the same subject: then it takes it back in.
-    const version = this.#state.members.removalOf(hexOf(subject)) + 1
-    const via = null
-    const body = { kind: 'admit', subject, capabilities, depth, expiresSeconds: expires, uses, via } as const
-    return this.#sign(this.#aboveHeld({ ...body, version }))
-  }
-
-  // Above what is held in the slot, too.
-  #aboveHeld<B extends RemoveBody | AdmitBody>(body: B): B {
-    const { book } = this.#state
-    const { set, slotId } = book.placeOf(this.#sign(body))
-    return { ...body, version: Math.max(body.version, book.versionAt(set, slotId) + 1) }
-  }
-
-  #sign<B extends RecordBody>(body: B): PartyRecord<B> {
-    const { author, crypto } = this.#state.options
-    return signRecord({ author, sign: digest => crypto.sign(digest) }, this.#state.keys, body)
   }
 }
 

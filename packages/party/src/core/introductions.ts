@@ -42,6 +42,9 @@ export interface PendingIntroduction {
   readonly record: Uint8Array
   /** Version of an admin's authorization; 0: an introduction. */
   readonly authorizes: number
+  /** Role and bytes that an admin's authorization gives; 0: none. */
+  readonly role: number
+  readonly maxBytes: number
   /** When the record itself expires, Unix s; 0: never. */
   readonly expiresSeconds: number
   /** Who brought it; null if nobody that is connected did. */

@@ -153,6 +153,14 @@ export class Judge {
     this.#announce.forwardDenial(record, from)
   }
 
+  /** Denials that had to wait are in force now: they are passed on like all others. */
+  tick(): void {
+    for (const record of this.#denials.takeAffordable()) {
+      this.#verdicts.denied(this.#state.book.placeOf(record).slotId)
+      this.#announce.forwardDenial(record, null)
+    }
+  }
+
   #withdrawn(record: PartyRecord<WithdrawBody>, place: RecordPlace, from: ChannelState | null): void {
     const { book, pending } = this.#state
     const known = book.get(1, place.slotId)
@@ -320,6 +328,8 @@ export class Judge {
       row: rowOf(place),
       record: record.bytes,
       authorizes: isIntroduction ? 0 : body.version,
+      role: isIntroduction ? 0 : body.role,
+      maxBytes: isIntroduction ? 0 : body.maxBytes,
       expiresSeconds,
       channel,
       isDirect: arrival.call !== 0,

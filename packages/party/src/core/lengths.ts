@@ -138,8 +138,10 @@ export class Lengths {
     this.#state.emit({ type: 'grant', channel: channel.id, key: entry.key })
     this.#tellGranted(state, entry)
     if (entry.length > 0) this.#send(state, [entry])
-    // The peer may hold it without being able to tell us (it finds the feed only when asked), so we look.
-    else this.#state.emit({ type: 'wanted', channel: channel.id, key: entry.key, length: 1 })
+    // The peer may hold it without being able to tell us (it finds the feed only when asked), so we look. Not for a writer
+    // of ours: to say that a peer may have more of it is to shut it.
+    else if (!entry.isOwn)
+      this.#state.emit({ type: 'wanted', channel: channel.id, key: entry.key, length: 1 })
   }
 
   /** The peer opened a feed that isn't granted to it: told when that changes. */

@@ -9,7 +9,8 @@
  *
  * Invariants: 1. an admission never gives more capabilities than its issuer has, nor as much depth. 2. Nothing that hangs
  * on a removed author counts; only an admin's later admission takes it back in. 3. The founder can't be removed. 4. An
- * author that was removed as an admin keeps the denials that its remover had seen, and nothing else.
+ * author that was removed as an admin keeps the denials that its remover had seen, and nothing else. 5. The key of an
+ * invite is no member: it may admit if the invite is unlimited, and nothing else.
  */
 import b4a from 'b4a'
 import { type AdmitBody, CAPABILITY, type PartyRecord, type RemoveBody } from './records.js'
@@ -28,7 +29,9 @@ const FOUNDER_RANK = 0
 interface Standing {
   readonly capabilities: number
   readonly depth: number
-  /** An unlimited invite: its holder admits itself, without the capability to invite. */
+  /** The subject is the key of an invite. */
+  readonly isInvite: boolean
+  /** An unlimited one: its holder admits itself, without the capability to invite. */
   readonly isBearer: boolean
   /** From the founder down. */
   readonly chain: readonly AdmitRecord[]
@@ -85,6 +88,11 @@ export class Members {
   /** Removals that are held. */
   get removals(): number {
     return this.#removes.size
+  }
+
+  /** Removals by one issuer (hex) that are held. */
+  removalsBy(issuerId: string): number {
+    return Array.from(this.#removes.values()).filter(record => hexOf(record.author) === issuerId).length
   }
 
   /** The time of the step. */
@@ -146,11 +154,6 @@ export class Members {
     return n
   }
 
-  /** What a remover of this author has seen of its admin records: one more than the highest number. */
-  seenOf(authorId: string): number {
-    return (this.#counted.get(authorId) ?? 0) + 1
-  }
-
   /** Was this author removed, and not admitted again by an admin since? */
   isRemoved(authorId: string): boolean {
     this.#refresh()
@@ -162,7 +165,7 @@ export class Members {
     this.#refresh()
     if (authorId === this.#founderId) return ALL_CAPABILITIES
     let capabilities = 0
-    for (const standing of this.#standings.get(authorId) ?? []) capabilities |= standing.capabilities
+    for (const standing of this.#personal(authorId)) capabilities |= standing.capabilities
     return capabilities
   }
 
@@ -211,22 +214,50 @@ export class Members {
 
   /** All who are members by admission (hex), without the founder. */
   members(): string[] {
+    return this.subjects().filter(id => this.#personal(id).length > 0)
+  }
+
+  /** All whose admission counts (hex): members, and the keys of invites. */
+  subjects(): string[] {
     this.#refresh()
     return Array.from(this.#standings.keys())
+  }
+
+  /** Is there an admission of this subject (hex) that counts? */
+  isAdmitted(subjectId: string): boolean {
+    this.#refresh()
+    return this.#standings.has(subjectId)
+  }
+
+  /** The admissions that count and make this key (hex) an invite's, each with its chain from the founder down. */
+  invites(inviteId: string): readonly (readonly AdmitRecord[])[] {
+    this.#refresh()
+    return (this.#standings.get(inviteId) ?? []).filter(one => one.isInvite).map(one => one.chain)
+  }
+
+  /** The admission that makes this subject (hex) what it is, as a member or as an invite: that of the shortest chain. */
+  lastOf(subjectId: string): AdmitRecord | null {
+    const [invite] = this.invites(subjectId)
+    return (this.chainOf(subjectId) ?? invite)?.at(-1) ?? null
+  }
+
+  #personal(authorId: string): readonly Standing[] {
+    return (this.#standings.get(authorId) ?? []).filter(standing => !standing.isInvite)
   }
 
   /** The shortest chain of an author, from the founder down; empty for the founder, null without one. */
   chainOf(authorId: string): readonly AdmitRecord[] | null {
     this.#refresh()
     if (authorId === this.#founderId) return []
-    const chains = (this.#standings.get(authorId) ?? []).map(standing => standing.chain)
+    const chains = this.#personal(authorId).map(standing => standing.chain)
     return chains.sort((a, b) => a.length - b.length)[0] ?? null
   }
 
   /** How many admissions may follow below this author. */
   depthOf(authorId: string): number {
     this.#refresh()
-    const depths = this.#standingsOf(authorId).map(standing => standing.depth)
+    const own = authorId === this.#founderId ? [this.#founder()] : this.#personal(authorId)
+    const depths = own.map(standing => standing.depth)
     return Math.max(0, ...depths)
   }
 
@@ -269,7 +300,7 @@ export class Members {
 
   #mayRemove(authorId: string, n: number): boolean {
     if (authorId === this.#founderId) return true
-    const isInOffice = (this.#standings.get(authorId) ?? []).some(one => has(one.capabilities, 'admin'))
+    const isInOffice = this.#personal(authorId).some(one => has(one.capabilities, 'admin'))
     if (isInOffice) return true
     const removal = this.#removed.get(authorId)
     return removal !== undefined && n < removal.adminLength && this.#ranks.has(authorId)
@@ -310,32 +341,39 @@ export class Members {
   }
 
   #founder(): Standing {
-    return { capabilities: ALL_CAPABILITIES, depth: this.#options.maxChain, isBearer: false, chain: [] }
-  }
-
-  #standingsOf(authorId: string): readonly Standing[] {
-    return authorId === this.#founderId ? [this.#founder()] : (this.#standings.get(authorId) ?? [])
+    const none = { isInvite: false, isBearer: false, chain: [] }
+    return { capabilities: ALL_CAPABILITIES, depth: this.#options.maxChain, ...none }
   }
 
   #parents(record: AdmitRecord): readonly Standing[] {
-    return this.#standingsOf(hexOf(record.author))
+    const issuerId = hexOf(record.author)
+    return issuerId === this.#founderId ? [this.#founder()] : (this.#standings.get(issuerId) ?? [])
   }
 
   #isAllowed({ body }: AdmitRecord, issuer: Standing): boolean {
-    if (!issuer.isBearer && !has(issuer.capabilities, 'invite')) return false
+    const mayInvite = issuer.isInvite ? issuer.isBearer : has(issuer.capabilities, 'invite')
+    if (!mayInvite) return false
     if (body.depth >= issuer.depth || (body.capabilities & ~issuer.capabilities) !== 0) return false
     if (body.expiresSeconds > 0 && body.expiresSeconds * SECOND_MS <= this.#nowMs) return false
     const removal = this.#removed.get(hexOf(body.subject))
-    return removal === undefined || (has(issuer.capabilities, 'admin') && body.version > removal.version)
+    const isOfAdmin = !issuer.isInvite && has(issuer.capabilities, 'admin')
+    return removal === undefined || (isOfAdmin && body.version > removal.version)
   }
 }
 
 function standingBelow(issuer: Standing, record: AdmitRecord): Standing {
   const { capabilities, depth, uses } = record.body
-  return { capabilities, depth, isBearer: uses === 0, chain: [...issuer.chain, record] }
+  const isInvite = isInviteOf(record.body)
+  return { capabilities, depth, isInvite, isBearer: uses === 0, chain: [...issuer.chain, record] }
+}
+
+/** Does this admission make an invite, rather than a member? One that is counted names itself as what it came by. */
+export function isInviteOf({ uses, via, subject }: AdmitBody): boolean {
+  return uses === 0 || (via !== null && b4a.equals(via, subject))
 }
 
 function covers(a: Standing, b: Standing): boolean {
+  if (a.isInvite !== b.isInvite) return false
   return (b.capabilities & ~a.capabilities) === 0 && a.depth >= b.depth && (a.isBearer || !b.isBearer)
 }
 

@@ -10,14 +10,23 @@
 import type { ChannelState, CoreState } from './state.js'
 import type { Answer, CallToken, ChannelId } from './types.js'
 
+/** Name of the one request that the protocol itself answers: see redeem.ts. */
+export const REDEEM = 'sys/redeem'
+
 /** Requests and messages of all channels. */
 export class Messages {
   readonly #state: CoreState
   /** Requests of remotes that the app is answering, by question. */
   readonly #asked = new Map<number, { channel: ChannelId; call: number }>()
+  #redeem: (state: ChannelState, frame: { call: number; value: Uint8Array }) => void = () => {}
 
   constructor(state: CoreState) {
     this.#state = state
+  }
+
+  /** Who redeems invites; set once. */
+  onRedeem(redeem: (state: ChannelState, frame: { call: number; value: Uint8Array }) => void): void {
+    this.#redeem = redeem
   }
 
   /** Sends a request of ours. */
@@ -40,7 +49,7 @@ export class Messages {
   }
 
   #fail(call: CallToken, code: string, message: string): void {
-    this.#state.emit({ type: 'settle', call, result: { ok: false, code, message } })
+    this.#state.settleCall(call, { ok: false, code, message })
   }
 
   /** A request of the remote. */
@@ -53,6 +62,18 @@ export class Messages {
     if (taken === 'busy') {
       const message = `${this.#state.limits.maxCalls} calls are open (maxCalls)`
       this.#state.send(state, { type: 'error', call: frame.call, code: 'ERR_PARTY_BUSY', message })
+      return
+    }
+    if (frame.name === REDEEM) {
+      this.#redeem(state, frame)
+      return
+    }
+    if (state.channel.isNewcomer && !state.channel.isAgreed) {
+      const message = 'the invite is to be redeemed first'
+      this.reply(
+        { channel: state.channel.id, call: frame.call },
+        { about: 'request', ok: false, code: 'ERR_PARTY_NOT_AUTHORIZED', message }
+      )
       return
     }
     const question = this.#state.newQuestion()
@@ -72,6 +93,11 @@ export class Messages {
     const asked = this.#asked.get(question)
     if (asked === undefined) return
     this.#asked.delete(question)
+    this.reply(asked, answer)
+  }
+
+  /** Answers a call of the remote, if it still waits. */
+  reply(asked: { channel: ChannelId; call: number }, answer: Extract<Answer, { about: 'request' }>): void {
     const state = this.#state.channels.get(asked.channel)
     if (state === undefined || !state.channel.calls.reply(asked.call)) return
     const { call } = asked
@@ -84,8 +110,7 @@ export class Messages {
   responded(state: ChannelState, frame: { call: number; name: string; value: Uint8Array }): void {
     const call = state.channel.calls.settle(frame.call)
     if (call === null) return
-    const result = { ok: true, typeName: frame.name, value: frame.value } as const
-    this.#state.emit({ type: 'settle', call, result })
+    this.#state.settleCall(call, { ok: true, typeName: frame.name, value: frame.value })
   }
 
   /** ERROR: as a RESPONSE. */
@@ -97,6 +122,10 @@ export class Messages {
   /** An ephemeral message of the remote. */
   ephemeral(state: ChannelState, frame: { name: string; value: Uint8Array }): void {
     const { channel } = state
+    if (channel.isNewcomer && !channel.isAgreed) {
+      this.#state.drop(channel.id, 'inadmissible')
+      return
+    }
     if (!state.ephemerals.take(1, this.#state.nowMs)) {
       this.#state.drop(channel.id, 'over-budget')
       return

@@ -16,7 +16,9 @@
  */
 import type { ConnectionBinding } from '@hearsay/gossip/core'
 import b4a from 'b4a'
+import type { Genesis } from '../types.js'
 import { Announce } from './announce.js'
+import { AppInputs } from './app-inputs.js'
 import { Compare } from './compare.js'
 import { Connect } from './connect.js'
 import { decodeCredential } from './credential.js'
@@ -26,12 +28,14 @@ import { Facts } from './facts.js'
 import { Judge } from './judge.js'
 import { Lengths } from './lengths.js'
 import { Messages } from './messages.js'
-import { PeerCalls } from './peer-calls.js'
+import { Newcomer } from './newcomer.js'
+import { OwnFacts } from './own-facts.js'
 import { Receive } from './receive.js'
 import { checkOrigin, decodeRecord, type IntroduceBody, type PartyRecord, signRecord } from './records.js'
-import { type ChannelState, CoreState } from './state.js'
+import { Redeem } from './redeem.js'
+import { CoreState } from './state.js'
 import { Sync } from './sync.js'
-import type { Answer, CallToken, PartyCoreOptions, PartyEffect, PartyInput } from './types.js'
+import type { Answer, PartyCoreOptions, PartyEffect, PartyInput } from './types.js'
 import { Verdicts } from './verdicts.js'
 
 /** Core of one party. */
@@ -47,8 +51,11 @@ export class PartyCore {
   readonly #connect: Connect
   readonly #sync: Sync
   readonly #receive: Receive
-  readonly #peerCalls: PeerCalls
+  readonly #appInputs: AppInputs
   readonly #facts: Facts
+  readonly #ownFacts: OwnFacts
+  readonly #redeem: Redeem
+  readonly #newcomer: Newcomer
   readonly #expiries: Expiries
   #wakeAtMs = Number.POSITIVE_INFINITY
 
@@ -78,6 +85,19 @@ export class PartyCore {
     this.#facts.onJudgeable(records => this.#judge.receive(records, { from: null, how: 'pulled', call: 0 }))
     state.onSettle(() => this.#facts.settle())
     this.#messages = new Messages(state)
+    this.#ownFacts = new OwnFacts(state, {
+      announce: this.#announce,
+      denials: this.#denials,
+      expiries: this.#expiries,
+      facts: this.#facts
+    })
+    this.#newcomer = new Newcomer(state, { facts: this.#facts, messages: this.#messages })
+    this.#redeem = new Redeem(state, {
+      facts: this.#facts,
+      ownFacts: this.#ownFacts,
+      messages: this.#messages,
+      log: (record, job) => this.#announce.log([record], job)
+    })
     this.#compare = new Compare(state, this.#lengths, {
       factsDone: channel => this.#connect.factsDone(channel),
       records: (from, records, isPushed) =>
@@ -89,15 +109,23 @@ export class PartyCore {
       lengths: this.#lengths,
       messages: this.#messages,
       announce: this.#announce,
-      facts: this.#facts
-    })
-    this.#peerCalls = new PeerCalls(state, {
-      connect: this.#connect,
-      messages: this.#messages,
-      announce: this.#announce,
-      lengths: this.#lengths
+      facts: this.#facts,
+      newcomer: this.#newcomer,
+      redeem: this.#redeem
     })
     this.#sync = new Sync(state, this.#compare, this.#lengths)
+    this.#appInputs = new AppInputs(state, {
+      announce: this.#announce,
+      compare: this.#compare,
+      connect: this.#connect,
+      denials: this.#denials,
+      judge: this.#judge,
+      lengths: this.#lengths,
+      messages: this.#messages,
+      ownFacts: this.#ownFacts,
+      sync: this.#sync,
+      verdicts: this.#verdicts
+    })
     this.#receive = new Receive(state, {
       announce: this.#announce,
       compare: this.#compare,
@@ -152,6 +180,21 @@ export class PartyCore {
     return this.#facts.chainOf(author)
   }
 
+  /** Credential of an unlimited invite, for its link; null: no invite of this key counts, or its uses are counted. */
+  chainOfInvite(invite: Uint8Array): Uint8Array | null {
+    return this.#facts.chainOfInvite(b4a.toString(invite, 'hex'))
+  }
+
+  /** Is the peer of this channel no member yet, and holds an invite? */
+  isNewcomer(channel: number): boolean {
+    return this.#state.channels.get(channel)?.channel.isNewcomer ?? false
+  }
+
+  /** Who founded the party, as far as it is known here; null: nobody has proven it. */
+  get genesis(): Genesis | null {
+    return this.#facts.genesis
+  }
+
   /** Sizes of the tables, for tests and for people who look. */
   counts(): Record<'channels' | 'feeds' | 'pending' | 'denials' | 'records' | 'unchecked', number> {
     const { channels, feeds, pending, book, unchecked } = this.#state
@@ -187,6 +230,7 @@ export class PartyCore {
       this.#sync.nextDeadlineMs(),
       this.#state.pending.nextExpiryMs(),
       this.#expiries.nextMs(),
+      this.#denials.nextMs(),
       this.#state.members.expiresAtMs,
       ...Array.from(this.#state.channels.values(), ({ channel }) => channel.calls.nextDeadlineMs())
     )
@@ -227,7 +271,7 @@ export class PartyCore {
         this.#onFeeds(input)
         return
       default:
-        this.#onApp(input)
+        this.#appInputs.take(input)
         return
     }
   }
@@ -244,9 +288,11 @@ export class PartyCore {
       case 'replayed':
         for (const bytes of input.records) this.#replay(bytes)
         this.#presentOwn()
+        this.#newcomer.start()
         return
       case 'feedAdded':
         this.#lengths.added(input.feed)
+        this.#denials.entered(input.feed.key)
         return
       case 'feedRemoved': {
         const entry = this.#lengths.removed(b4a.toString(input.key, 'hex'))
@@ -293,6 +339,7 @@ export class PartyCore {
     this.#compare.tick()
     this.#verdicts.expire()
     this.#expiries.tick()
+    this.#judge.tick()
     this.#messages.expire(call => this.#announce.forget(call))
   }
 
@@ -311,75 +358,12 @@ export class PartyCore {
   }
 
   #onLogged(job: number, code: string | null): void {
-    if (this.#verdicts.logged(job, code) || this.#announce.logged(job, code)) return
+    if (this.#verdicts.logged(job, code)) return
+    if (this.#announce.logged(job, code)) {
+      this.#redeem.logged(job, code)
+      return
+    }
     // A denial of ours is in force already; whoever asked for it wants to know that it is durable.
     if (job > 0) this.#state.emit({ type: 'done', job, code })
-  }
-
-  #onApp(input: PartyInput): void {
-    switch (input.type) {
-      case 'introduce':
-        this.#announce.introduce(input.introductions, input.job)
-        return
-      case 'withdraw':
-        this.#announce.withdraw(input.keys, input.job)
-        return
-      case 'revoke':
-        this.#onRevoke(input)
-        return
-      case 'remove':
-        this.#facts.remove(input)
-        return
-      case 'admit':
-        this.#facts.admit(input.admission, input.job)
-        return
-      case 'authorizeAll':
-        this.#facts.authorize(input.key, input.expires, input.job)
-        return
-      case 'decide':
-        this.#verdicts.decide(input.introduction, input.accept, input)
-        return
-      case 'setRules':
-        this.#state.pending.reset()
-        this.#state.book.forgetRefused()
-        this.#compare.restart()
-        this.#verdicts.pump()
-        return
-      case 'gossiped':
-        this.#judge.receive([input.record], {
-          from: this.#channel(input.channel),
-          how: 'gossip',
-          call: 0
-        })
-        return
-      case 'sync':
-        this.#sync.start(input.call)
-        return
-      case 'cancelCall':
-        this.#onCancel(input.call)
-        return
-      case 'close':
-        for (const id of [...this.#state.channels.keys()]) this.#connect.close(id, 'shutdown')
-        return
-      default:
-        this.#peerCalls.take(input)
-        return
-    }
-  }
-
-  #onRevoke(input: PartyInput & { type: 'revoke' }): void {
-    const { key, job, cutoff, reason } = input
-    this.#announce.revoke(this.#denials, { key, job, cutoff, isPurge: input.purge, reason })
-    this.#verdicts.denied(b4a.toString(this.#state.keys.feedSlot(key), 'hex'))
-  }
-
-  #onCancel(call: CallToken): void {
-    this.#sync.cancel(call)
-    this.#announce.forget(call)
-    for (const { channel } of this.#state.channels.values()) channel.calls.cancel(call)
-  }
-
-  #channel(id: number | null): ChannelState | null {
-    return id === null ? null : (this.#state.channels.get(id) ?? null)
   }
 }

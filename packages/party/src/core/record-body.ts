@@ -40,6 +40,8 @@ export interface RevokeBody {
   readonly cutoff: number | null
   /** Delete the blocks, too. */
   readonly isPurge: boolean
+  /** Only the blocks from the cutoff on are denied: the feed stays in the set up to there. */
+  readonly isCut: boolean
   /** For people; at most 128 bytes of UTF-8, may be empty. */
   readonly reason: string
 }
@@ -54,9 +56,9 @@ export interface RemoveBody {
   readonly subject: Uint8Array
   /** Index of the record's copy in the admin's feed; 0 for others. */
   readonly n: number
-  /** What the remover has seen of the subject's admin feed. */
+  /** Denials of the subject with a number below this stay in force. 0: none; the remover has signed them anew. */
   readonly adminLength: number
-  /** Tree hash of that feed at `adminLength`, 32 bytes. */
+  /** 32 bytes, zeros: kept for a later version. */
   readonly adminHash: Uint8Array
   /** Deny the subject's feeds, too. */
   readonly isWithFeeds: boolean
@@ -126,9 +128,9 @@ export interface AdmitBody {
   readonly depth: number
   /** Unix s; 0: never. */
   readonly expiresSeconds: number
-  /** 1 for a member; 0: unlimited. */
+  /** 1 for a member. How often an invite may be redeemed; 0: unlimited. */
   readonly uses: number
-  /** Public key of the invite that was redeemed. */
+  /** Public key of the invite that was redeemed; the subject itself, if that is an invite whose uses are counted. */
   readonly via: Uint8Array | null
 }
 
@@ -151,6 +153,7 @@ const LENGTH_MAX = 2 ** 48 - 1
 const EXPIRES_MAX = 2 ** 32
 const USES_MAX = 65_535
 const FLAG = 1
+const CUT_FLAG = 2
 const NO_KEY = new Uint8Array(KEY_BYTES)
 
 /** Encodes a body of ours. @throws {RangeError} ERR_PARTY_TOO_LARGE, ERR_PARTY_BAD_OPTION. */
@@ -165,7 +168,7 @@ export function encodeBody(body: RecordBody): Uint8Array {
         .fixed(body.feedId)
         .uint(body.n)
         .uint(cutoff)
-        .u8(body.isPurge ? FLAG : 0)
+        .u8((body.isPurge ? FLAG : 0) | (body.isCut ? CUT_FLAG : 0))
       return writer.buffer(checkText('reason', body.reason, 'maxReasonBytes')).finish()
     }
     case 'remove':
@@ -219,9 +222,12 @@ export function readBody(kind: RecordBody['kind'], reader: Reader): RecordBody {
       const feedId = reader.fixed(KEY_BYTES)
       const n = reader.uint(LENGTH_MAX)
       const cutoff = reader.uint(LENGTH_MAX)
-      const isPurge = (reader.u8() & FLAG) !== 0
+      const flags = reader.u8()
+      const isPurge = (flags & FLAG) !== 0
+      // Without a block to cut at it would deny nothing: then it denies all.
+      const isCut = (flags & CUT_FLAG) !== 0 && cutoff > 0 && !isPurge
       const reason = b4a.toString(reader.buffer(LIMITS.maxReasonBytes))
-      return { kind, version, feedId, n, cutoff: cutoff === 0 ? null : cutoff - 1, isPurge, reason }
+      return { kind, version, feedId, n, cutoff: cutoff === 0 ? null : cutoff - 1, isPurge, isCut, reason }
     }
     case 'remove': {
       const subject = reader.fixed(KEY_BYTES)

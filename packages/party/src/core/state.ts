@@ -18,6 +18,8 @@ import { type AdmitRecord, Members, type RemoveRecord } from './members.js'
 import { RecordBook } from './record-book.js'
 import { type PartyRecord, recordDigest } from './records.js'
 import type {
+  CallResult,
+  CallToken,
   ChannelDownReason,
   ChannelId,
   PartyCoreOptions,
@@ -27,6 +29,9 @@ import type {
 } from './types.js'
 import { Unchecked } from './unchecked.js'
 
+const NO_META = new Uint8Array(0)
+/** Types of introductions that say nothing of a feed. */
+const PLAIN_TYPES: ReadonlySet<string> = new Set(['', 'hypercore'])
 /** Types of frames that SYNCED counts: what may change how much the peer is missing. */
 export const NEWS: ReadonlySet<string> = new Set(['records', 'introduce', 'lengths'])
 /** A peer with so many points is closed. */
@@ -72,11 +77,15 @@ export class CoreState {
   /** Hex of the author that a feed (hex) was proven to be of. */
   readonly owners = new Map<string, string>()
   nowMs = 0
+  /** Slots (hex) of introductions that were told to be bundles. */
+  readonly #bundles = new Set<string>()
   #effects: PartyEffect[] = []
   #nextJob = -1
   #nextQuestion = 1
   #close: (id: ChannelId, reason: ChannelDownReason) => void = () => {}
   #settle: () => void = () => {}
+  #ownCall: (call: CallToken, result: CallResult) => void = () => {}
+  #onRecord: (record: PartyRecord) => void = () => {}
 
   constructor(options: PartyCoreOptions) {
     const { crypto, limits } = options
@@ -112,12 +121,32 @@ export class CoreState {
     this.#close = close
   }
 
+  /** Who hears of each record that gets into the book; set once. */
+  onHeld(onRecord: (record: PartyRecord) => void): void {
+    this.#onRecord = onRecord
+  }
+
   #held(slotId: string, record: PartyRecord | null): void {
+    if (record !== null) this.#onRecord(record)
     if (record === null) this.members.delete(slotId)
     else if (record.body.kind === 'genesis') this.members.found(record.author)
     else if ('n' in record.body) this.members.count(b4a.toString(record.author, 'hex'), record.body.n)
+    this.#bundleHeld(slotId, record)
     if (record?.body.kind === 'admit' || record?.body.kind === 'remove') {
       this.members.put(slotId, record as AdmitRecord | RemoveRecord)
+    }
+  }
+
+  // Of a plain feed there is nothing to say that the set doesn't tell.
+  #bundleHeld(slotId: string, record: PartyRecord | null): void {
+    const body = record?.body
+    if (record === null || body?.kind !== 'introduce') {
+      if (!this.#bundles.delete(slotId)) return
+      this.emit({ type: 'bundle', slotId, bundle: null, meta: NO_META })
+    } else if (body.keys.length > 1 || !PLAIN_TYPES.has(body.bundleType)) {
+      this.#bundles.add(slotId)
+      const bundle = { author: record.author, type: body.bundleType, keys: body.keys }
+      this.emit({ type: 'bundle', slotId, bundle, meta: body.meta })
     }
   }
 
@@ -150,6 +179,17 @@ export class CoreState {
   /** Draws the consequences of changed membership now, rather than at the end of the step. */
   settle(): void {
     this.#settle()
+  }
+
+  /** Who made the calls of the core's own, which have negative numbers; set once. */
+  onOwnCall(settled: (call: CallToken, result: CallResult) => void): void {
+    this.#ownCall = settled
+  }
+
+  /** A call is over: its maker is told. */
+  settleCall(call: CallToken, result: CallResult): void {
+    if (call < 0) this.#ownCall(call, result)
+    else this.emit({ type: 'settle', call, result })
   }
 
   /** Number of a job of the core's own; those of the driver are positive. */

@@ -8,10 +8,12 @@
 import type { ConnectionBinding, CryptoPort } from '@hearsay/gossip/core'
 import type { Limits } from '../limits.js'
 import type { FactMessage, Genesis } from '../types.js'
+import type { IntroducedBundle } from './bundles.js'
 import type { CallToken } from './calls.js'
 import type { AnswerResult, CloseReason } from './frames.js'
 import type { Origin } from './records.js'
 
+export type { IntroducedBundle } from './bundles.js'
 export type { CallToken } from './calls.js'
 export type { AnswerResult, CloseReason } from './frames.js'
 
@@ -59,6 +61,8 @@ export interface IntroductionInfo {
   readonly own: boolean
   /** Did an admin authorize it, rather than a member introduce it? */
   readonly authorized: boolean
+  /** Role that the admin gave it, 0 to 255; 0 for an introduction. */
+  readonly role: number
   /** Of the record, from 1. */
   readonly version: number
   /** Where it came from directly; null: by gossip, or from the log. */
@@ -126,8 +130,8 @@ export type PartyInput =
   | { type: 'remove'; subject: Uint8Array; isWithFeeds: boolean; isCascading: boolean; job: number }
   /** Admits a member, or the holder of an invite. */
   | { type: 'admit'; admission: Admission; job: number }
-  /** An admin's word that a feed may be opened; `expires` in Unix s, 0: never. */
-  | { type: 'authorizeAll'; key: Uint8Array; expires: number; job: number }
+  /** An admin's word that a feed may be opened. */
+  | { type: 'authorizeAll'; authorization: Authorization; job: number }
   /** The app's accept() or reject() on a pending introduction. */
   | { type: 'decide'; introduction: number; accept: boolean; reason: string; job: number }
   | { type: 'setRules' }
@@ -165,8 +169,42 @@ export interface Admission {
   readonly depth: number
   /** Unix s; 0: never. */
   readonly expires: number
-  /** 1 for a member; 0: an invite that its holders redeem by themselves. */
+  /** 1 for a member. How often an invite may be redeemed; 0: its holders admit themselves. */
   readonly uses: number
+  /** Does the admission make an invite? Then the subject is its public key. */
+  readonly isInvite: boolean
+}
+
+/** What an admin says of a feed. */
+export interface Authorization {
+  /** Of the feed, 32 bytes. */
+  readonly key: Uint8Array
+  /** 0 to 255; the app's. */
+  readonly role: number
+  /** Bytes of blocks at most; 0: no bound of its own. */
+  readonly maxBytes: number
+  /** Unix s; 0: never. */
+  readonly expires: number
+}
+
+/** On what terms a feed is in the set. */
+export interface FeedTerms {
+  /** Bytes of blocks that are fetched at most; 0: no bound of its own. */
+  readonly maxBytes: number
+  /** Blocks from this length on are invalid; null: all are valid. */
+  readonly until: number | null
+}
+
+/** The invite that a newcomer holds. */
+export interface HeldInvite {
+  /** Public key of the invite, 32 bytes. */
+  readonly publicKey: Uint8Array
+  /** Signs as the invite. */
+  readonly sign: CryptoPort['sign']
+  /** Unix s; 0: never. */
+  readonly expires: number
+  /** Credential of an unlimited invite, from the genesis down; empty: its uses are counted. */
+  readonly chain: Uint8Array
 }
 
 /** A feed that entered the set. */
@@ -222,6 +260,20 @@ export type PartyEffect =
       meta: Uint8Array
       /** Of an admin's authorization, which may win over a denial; 0: none of its own. */
       version: number
+      /** Terms of each of these keys, in their order. */
+      terms: readonly FeedTerms[]
+    }
+  /** From block `length` on this feed is denied; up to there it stays in the set. Answer with `logged`. */
+  | {
+      type: 'cut'
+      job: number
+      key: Uint8Array
+      version: number
+      length: number
+      /** As in the terms of the feed. */
+      maxBytes: number
+      /** Null: it is written already. */
+      record: Uint8Array | null
     }
   /** The authorization of this feed ran out: close it, without a record. Answer with `logged`. */
   | { type: 'unauthorize'; job: number; key: Uint8Array }
@@ -254,8 +306,16 @@ export type PartyEffect =
   /** A pending introduction was decided or dropped. */
   | { type: 'introductionDone'; introduction: number; state: 'accepted' | 'rejected' | 'ignored' }
   | { type: 'reject'; key: Uint8Array; author: Uint8Array; reason: string }
+  /** The introduction of this slot (hex) counts now, ours or accepted, also of the log. Null: it counts no more. */
+  | { type: 'bundle'; slotId: string; bundle: IntroducedBundle | null; meta: Uint8Array }
   | { type: 'drop'; channel: ChannelId | null; reason: PartyDropReason }
   | { type: 'warning'; code: WarningCode; channel: ChannelId | null; detail: string }
+  /** Somebody became a member. */
+  | { type: 'members' }
+  /** The peer of this channel has redeemed an invite, or couldn't: a code of errors.ts. */
+  | { type: 'redeemed'; channel: ChannelId; code: string | null }
+  /** The invite that we hold admits nobody; `code` says why. */
+  | { type: 'inviteFailed'; code: string }
   /** The core wants `tick` at `atMs`. Replaces the earlier wish; Infinity: no wish. */
   | { type: 'wake'; atMs: number }
 
@@ -293,6 +353,8 @@ export interface PartyCoreOptions {
   agent?: string
   /** Told in BIND, for the rules of the remote. */
   credential?: Uint8Array
+  /** Redeemed as long as we are no member. */
+  invite?: HeldInvite
   /** Number of facts ever logged, told in BIND for diagnosis. Default 0. */
   setVersion?: () => number
   /** Key of the feed that this author writes under this namespace: `feedKeyOfNamespace` of `@hearsay/feeds`. */

@@ -14,6 +14,7 @@ import type { AnswerResult } from './frames.js'
 import type { NewIntroduction, PendingIntroduction } from './introductions.js'
 import { decodeRecord } from './records.js'
 import type { CoreState } from './state.js'
+import { termsOf } from './terms.js'
 import type { IntroductionInfo, Verdict } from './types.js'
 
 /** Decides introductions by what rules and app say. */
@@ -112,7 +113,11 @@ export class Verdicts {
     const keys = entry.keys.filter((_, index) => accepted.has(entry.keyIds[index] as string))
     this.#expiries.accepting(entry)
     const { record, meta, authorizes: version } = entry
-    this.#state.emit({ type: 'authorize', job, keys, record, meta, version })
+    const terms = keys.map(key => {
+      const held = termsOf(this.#state, key, version)
+      return version > 0 ? { ...held, maxBytes: entry.maxBytes } : held
+    })
+    this.#state.emit({ type: 'authorize', job, keys, record, meta, version, terms })
   }
 
   /** The app decided. */
@@ -235,7 +240,7 @@ export function results(
 }
 
 function infoOf(entry: PendingIntroduction): IntroductionInfo {
-  const { id, keys, type, meta, author, version, channel } = entry
-  const authorized = entry.authorizes > 0
-  return { id, keys, type, meta, author, own: entry.own.every(own => own), authorized, version, channel }
+  const { id, keys, type, meta, author, version, channel, role } = entry
+  const own = entry.own.every(one => one)
+  return { id, keys, type, meta, author, own, authorized: entry.authorizes > 0, role, version, channel }
 }

@@ -11,13 +11,23 @@ import type { PartyCore } from '../core/party-core.js'
 import { PartyError } from '../errors.js'
 import { hexOf } from '../key.js'
 import type { Limits } from '../limits.js'
-import type { DuplexLike, PartyPeer } from '../types.js'
+import type { DuplexLike, Genesis, PartyPeer } from '../types.js'
 import type { RuleCaller } from './ask-rules.js'
 import type { Driver } from './driver.js'
 import { Link } from './link.js'
 import { MemberPeer, type PeerHost } from './party-peer.js'
 import type { PeerTable } from './peer-table.js'
 import { within } from './within.js'
+
+/** What a list of many parties asks of each of them; an app's own party does without. */
+export interface SharedOptions {
+  /** The peer took our opening of the party's channel, or refused it. */
+  onanswer?(peer: PartyPeer, isTaken: boolean): void
+  /** Attach the gossip to a connection only when the peer is LIVE there: who doesn't share the party sees nothing of it. */
+  isGossipLate?: boolean
+  /** Keeps a genesis that comes from others, and passes it from then on: in the log it would give the party key away. */
+  keepGenesis?(genesis: Genesis): Promise<void>
+}
 
 /** What connections need of their party. */
 export interface ConnectionsHost {
@@ -27,6 +37,7 @@ export interface ConnectionsHost {
   readonly table: PeerTable
   readonly caller: RuleCaller
   readonly peerHost: Omit<PeerHost, 'closeLinks'>
+  readonly shared: SharedOptions
   isShared(channel: number, key: Uint8Array): boolean
   warn(error: Error): void
 }
@@ -58,7 +69,9 @@ export class Connections {
   /** From now on the party speaks. */
   open(voice: Voice): void {
     this.#voice = voice
-    for (const { link } of this.#byConnection.values()) this.#attachGossip(link)
+    if (this.#host.shared.isGossipLate !== true) {
+      for (const { link } of this.#byConnection.values()) this.#attachGossip(link)
+    }
     this.#resolveOpened()
   }
 
@@ -68,6 +81,7 @@ export class Connections {
     const known = this.#byConnection.get(connection)
     if (known !== undefined && !known.link.isClosed) return known
     const link = new Link(connection, this.#host.feeds, {
+      isReady: this.#voice !== null,
       ready: () => this.#opened,
       channelId: binding => this.#host.keys.channelId(binding.handshakeHash),
       hello: binding => (this.#voice as Voice).core.ownHello(binding),
@@ -75,6 +89,7 @@ export class Connections {
       onhello: (from, bytes) => this.#onHello(from, bytes),
       onframe: (from, kind, bytes) => this.#onFrame(from, kind, bytes),
       onclose: from => this.#onChannelClose(from),
+      onrefused: from => this.#onAnswer(from, false),
       ondrain: from => this.#onDrain(from),
       onfault: (from, fault) => this.#onFault(from, fault),
       asked: (from, discoveryKey) => this.#onAsked(from, discoveryKey),
@@ -88,8 +103,20 @@ export class Connections {
       closeLinks: closing => this.#closePeer(closing)
     })
     this.#byConnection.set(connection, peer)
-    if (this.#voice !== null) this.#attachGossip(link)
+    link.start()
+    if (this.#voice !== null && this.#host.shared.isGossipLate !== true) this.#attachGossip(link)
     return peer
+  }
+
+  /** The peer of this channel is LIVE. */
+  onLive(channel: number): void {
+    const peer = this.#host.table.get(channel)
+    if (peer !== null && this.#host.shared.isGossipLate === true) this.#attachGossip(peer.link)
+  }
+
+  #onAnswer(link: Link, isTaken: boolean): void {
+    const peer = this.#byConnection.get(link.connection)
+    if (peer !== undefined && peer.link === link) this.#host.shared.onanswer?.(peer, isTaken)
   }
 
   #attachGossip(link: Link): void {
@@ -108,7 +135,11 @@ export class Connections {
     if (binding === null || peer === undefined || this.#voice === null) return
     const channel = this.#voice.driver.addChannel(link)
     this.#host.table.open(channel, peer)
+    this.#onAnswer(link, true)
     this.#voice.driver.feed({ type: 'channelUp', channel, binding, hello })
+    for (const discoveryKey of link.takeEarly()) {
+      this.#voice.driver.feed({ type: 'refused', channel, discoveryKey })
+    }
   }
 
   #onFrame(link: Link, kind: number, bytes: Uint8Array): void {
@@ -138,7 +169,10 @@ export class Connections {
 
   #onAsked(link: Link, discoveryKey: Uint8Array): Promise<Feed | null> | null {
     const { channel } = link
-    if (channel === 0) return null
+    if (channel === 0) {
+      link.remember(Uint8Array.from(discoveryKey))
+      return null
+    }
     this.#voice?.driver.feed({ type: 'refused', channel, discoveryKey: Uint8Array.from(discoveryKey) })
     const peer = this.#host.table.get(channel)
     if (!this.#host.table.isLive(channel) || peer === null || this.#host.caller.rules.findFeed === undefined)

@@ -4,10 +4,12 @@
  * The core may be told something while its effects are being applied (a set that emits synchronously, an app that calls
  * back): such inputs wait until the effects of the step before are through, so that their order is the core's.
  */
-import type { FeedSet } from '@hearsay/feeds'
+import type { AuthorizeExtra, FeedSet } from '@hearsay/feeds'
 import type { PartyCore } from '../core/party-core.js'
-import type { CallResult, PartyEffect, PartyInput } from '../core/types.js'
+import { decodeRecord } from '../core/records.js'
+import type { CallResult, FeedTerms, PartyEffect, PartyInput } from '../core/types.js'
 import { PartyError } from '../errors.js'
+import type { Genesis } from '../types.js'
 import { codeOf } from './ask-rules.js'
 import { Jobs } from './jobs.js'
 import type { Link } from './link.js'
@@ -22,6 +24,7 @@ export type PartyMatter = Exclude<
       | 'closeChannel'
       | 'authorize'
       | 'unauthorize'
+      | 'cut'
       | 'log'
       | 'deny'
       | 'grant'
@@ -47,6 +50,10 @@ export interface DriverOptions {
   nowMs(): number
   onmatter(effect: PartyMatter): void
   onwarning(error: Error): void
+  /** Bytes that the rules allow of each feed that they accept; undefined: they set no bound. */
+  maxBytesPerFeed(): number | undefined
+  /** Has a place for a genesis that is not the log; see SharedOptions. */
+  keepGenesis: ((genesis: Genesis) => Promise<void>) | undefined
 }
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1
@@ -135,8 +142,10 @@ export class Driver {
         return void this.#authorize(effect)
       case 'unauthorize':
         return void this.#log(effect.job, this.#options.feeds.revoke(effect.key, { reason: 'expired' }))
+      case 'cut':
+        return void this.#log(effect.job, this.#cut(effect))
       case 'log':
-        return void this.#log(effect.job, this.#options.feeds.records.append(effect.records))
+        return void this.#log(effect.job, this.#append(effect.records))
       case 'deny':
         return void this.#deny(effect)
       case 'grant':
@@ -187,12 +196,16 @@ export class Driver {
   }
 
   async #authorize(effect: PartyEffect & { type: 'authorize' }): Promise<void> {
-    const { job, keys, record, version } = effect
+    const { job, keys, record, version, terms } = effect
     const meta = decodeMeta(effect.meta) ?? undefined
     // One call each, all in one tick: they share one synced entry of the log.
     const ofAdmin = version > 0 ? { version } : {}
     const written = keys.map((key, index) =>
-      this.#authorizeOne(key, meta, index === 0 ? { record, ...ofAdmin } : ofAdmin)
+      this.#authorizeOne(key, meta, {
+        ...ofAdmin,
+        ...termsOf(terms[index], this.#options.maxBytesPerFeed()),
+        ...(index === 0 ? { record } : {})
+      })
     )
     await this.#log(job, Promise.all(written))
   }
@@ -200,7 +213,7 @@ export class Driver {
   async #authorizeOne(
     key: Uint8Array,
     meta: Record<string, unknown> | undefined,
-    extra: { record?: Uint8Array; version?: number }
+    extra: AuthorizeExtra
   ): Promise<unknown> {
     const { feeds } = this.#options
     try {
@@ -213,9 +226,31 @@ export class Driver {
   }
 
   async #deny(effect: PartyEffect & { type: 'deny' }): Promise<void> {
-    const { job, key, version, purge, reason, record } = effect
-    // A cutoff isn't enforced yet: until then the whole feed is denied, which is the safe side.
-    await this.#log(job, this.#options.feeds.revoke(key, { version, purge, reason, record }))
+    const { job, key, version, cutoff, purge, reason, record } = effect
+    const from = cutoff === null ? {} : { cutoff }
+    await this.#log(job, this.#options.feeds.revoke(key, { version, purge, reason, record, ...from }))
+  }
+
+  #cut(effect: PartyEffect & { type: 'cut' }): Promise<unknown> {
+    const { key, version, length: until, maxBytes, record } = effect
+    const extra = {
+      version,
+      ...termsOf({ maxBytes, until }, this.#options.maxBytesPerFeed()),
+      ...(record === null ? {} : { record })
+    }
+    return this.#options.feeds.authorize(key, undefined, extra)
+  }
+
+  async #append(records: readonly Uint8Array[]): Promise<void> {
+    const { feeds, keepGenesis } = this.#options
+    if (keepGenesis === undefined) return feeds.records.append(records)
+    const others: Uint8Array[] = []
+    for (const bytes of records) {
+      const record = decodeRecord(bytes)
+      if (!record.ok || record.value.body.kind !== 'genesis') others.push(bytes)
+      else await keepGenesis({ founderPublicKey: record.value.author, salt: record.value.body.salt })
+    }
+    if (others.length > 0) await feeds.records.append(others)
   }
 
   async #log(job: number, written: Promise<unknown>): Promise<void> {
@@ -250,6 +285,19 @@ export class Driver {
   #onTimer(): void {
     this.#timer = undefined
     this.feed({ type: 'tick' })
+  }
+}
+
+// The set takes the lower of this and its own bound.
+function termsOf(
+  terms: FeedTerms | undefined,
+  ofRules: number | undefined
+): Pick<AuthorizeExtra, 'maxBytes' | 'until'> {
+  const { maxBytes = 0, until = null } = terms ?? {}
+  const bounds = [maxBytes, ofRules ?? 0].filter(bytes => bytes > 0)
+  return {
+    ...(bounds.length === 0 ? {} : { maxBytes: Math.min(...bounds) }),
+    ...(until === null ? {} : { until })
   }
 }
 

@@ -6,6 +6,8 @@
 import { PartyError } from '../errors.js'
 import type { AbortSignalLike } from '../types.js'
 
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 interface Waiting<T> {
   resolve(value: T): void
   reject(fault: unknown): void
@@ -16,6 +18,8 @@ interface Waiting<T> {
 export interface JobOptions {
   signal?: AbortSignalLike | undefined
   timeoutMs?: number | undefined
+  /** What the caller asked for, if a part of that is over; for the message. Default `timeoutMs`. */
+  askedMs?: number | undefined
   /** The caller lost interest: by its signal, or after `timeoutMs`. */
   oncancel?: (job: number) => void
 }
@@ -32,19 +36,20 @@ export class Jobs<T> {
   /** A new number, and the promise of its outcome. Rejects with the signal's reason, or `ERR_PARTY_TIMEOUT`. */
   open(options: JobOptions = {}): { job: number; promise: Promise<T> } {
     const job = this.#next++
-    const { signal, timeoutMs, oncancel } = options
+    const { signal, timeoutMs, askedMs = timeoutMs, oncancel } = options
     const promise = new Promise<T>((resolve, reject) => {
       const cancel = (fault: unknown): void => {
         oncancel?.(job)
         this.reject(job, fault)
       }
       const onabort = (): void => cancel(signal?.reason)
+      // Without a deadline, too, a timer: while somebody waits, the process stays up, also over streams that are in memory.
       const timer =
         timeoutMs === undefined
-          ? undefined
+          ? setInterval(() => {}, LONGEST_TIMER_MS)
           : setTimeout(() => {
               cancel(
-                new PartyError('ERR_PARTY_TIMEOUT', `nothing came of it within ${timeoutMs} ms (timeoutMs)`)
+                new PartyError('ERR_PARTY_TIMEOUT', `nothing came of it within ${askedMs} ms (timeoutMs)`)
               )
             }, timeoutMs)
       const release = (): void => {
@@ -68,6 +73,11 @@ export class Jobs<T> {
     const waiting = this.#take(job)
     waiting?.reject(fault)
     return waiting !== undefined
+  }
+
+  /** Resolves all that is open. */
+  resolveAll(value: T): void {
+    for (const job of [...this.#waiting.keys()]) this.resolve(job, value)
   }
 
   /** Rejects all that is open. */

@@ -9,12 +9,16 @@ import { type Connection, type FrameChannel, openFrameChannel } from '@hearsay/g
 import type { ConnectionBinding } from '@hearsay/gossip/core'
 import { FrameKind } from '../core/frames.js'
 
-const PROTOCOL = 'hearsay/party/1'
+/** Protocol of a party's channel. */
+export const PROTOCOL = 'hearsay/party/1'
 const KINDS = Object.keys(FrameKind).length
+const MAX_EARLY = 64
 
 /** What a link tells, and asks, its party. */
 export interface LinkHost {
-  /** Resolves when the party can speak; rejects if it never will. */
+  /** Can the party speak? */
+  readonly isReady: boolean
+  /** Resolves when it can; rejects if it never will. */
   ready(): Promise<void>
   channelId(binding: ConnectionBinding): Uint8Array
   hello(binding: ConnectionBinding): Uint8Array
@@ -22,6 +26,8 @@ export interface LinkHost {
   onhello(link: Link, bytes: Uint8Array): void
   onframe(link: Link, kind: number, bytes: Uint8Array): void
   onclose(link: Link): void
+  /** The peer doesn't know the party, or not yet. */
+  onrefused(link: Link): void
   ondrain(link: Link): void
   onfault(link: Link, fault: unknown): void
   /** The peer opened a feed that isn't granted. */
@@ -44,6 +50,8 @@ export class Link {
   readonly #host: LinkHost
   readonly #unlisten: () => void
   readonly #feeds: FeedSet
+  /** Discovery keys that the peer opened before the channel was up, oldest first. */
+  #early: Uint8Array[] = []
   #frames: FrameChannel | null = null
   #isEnded = false
   #isClosed = false
@@ -54,6 +62,16 @@ export class Link {
     this.#feeds = feeds
     this.session = this.#newSession()
     this.#unlisten = connection.onClose(() => this.#onGone())
+  }
+
+  /** Opens the channel: at once if that can be, since a peer that has opened it waits for no later answer. */
+  start(): void {
+    const { connection } = this
+    const host = this.#host
+    if (connection.binding !== null && host.isReady) {
+      this.#open(connection.binding)
+      return
+    }
     Promise.all([connection.opened(), host.ready()]).then(
       ([binding]) => this.#open(binding),
       () => {} // the stream died first, or the party couldn't open: both are heard of elsewhere
@@ -68,6 +86,18 @@ export class Link {
   /** Sends a frame; nothing happens if the channel isn't open. */
   send(kind: number, bytes: Uint8Array): void {
     this.#frames?.send(kind, bytes)
+  }
+
+  /** The peer opened this feed before the channel was up, and was refused. Of too many the oldest are forgotten. */
+  remember(discoveryKey: Uint8Array): void {
+    if (this.#early.push(discoveryKey) > MAX_EARLY) this.#early.shift()
+  }
+
+  /** What was remembered, once. */
+  takeEarly(): Uint8Array[] {
+    const early = this.#early
+    this.#early = []
+    return early
   }
 
   /** The channel's opening is over, and all grants with it; it may be opened again by the remote unless `isFinal`. */
@@ -113,6 +143,7 @@ export class Link {
       onhello: bytes => host.onhello(this, bytes),
       onframe: (kind, bytes) => host.onframe(this, kind, bytes),
       onclose: () => host.onclose(this),
+      onrefused: () => host.onrefused(this),
       ondrain: () => host.ondrain(this),
       onfault: fault => host.onfault(this, fault)
     })

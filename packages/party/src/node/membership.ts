@@ -6,17 +6,13 @@ import { cryptoFor, type Gossip, type Peer } from '@hearsay/gossip'
 import type { CryptoPort } from '@hearsay/gossip/core'
 import type { PartyKeys } from '../core/keys.js'
 import { PartyCore } from '../core/party-core.js'
-import type { CallResult, OwnIntroduction, PartyInput } from '../core/types.js'
+import type { CallResult, HeldInvite, PartyInput } from '../core/types.js'
 import { PartyError } from '../errors.js'
 import { hexOf } from '../key.js'
 import type { Limits } from '../limits.js'
 import type {
-  AbortSignalLike,
   DuplexLike,
-  Feed,
-  FeedMeta,
   Genesis,
-  Introduction,
   KeyPair,
   PartyPeer,
   PartyRules,
@@ -24,20 +20,20 @@ import type {
   SyncedResult
 } from '../types.js'
 import { RuleCaller } from './ask-rules.js'
-import { Connections } from './connections.js'
+import { Bundles } from './bundles.js'
+import { Connections, type SharedOptions } from './connections.js'
 import { Driver, type JobOutcome, type PartyMatter } from './driver.js'
 import { FeedsBridge } from './feeds-bridge.js'
-import { PartyIntroduction } from './introduction.js'
-import { IntroductionQueue } from './introduction-queue.js'
+import { IntroductionTable } from './introduction-table.js'
 import type { JobOptions } from './jobs.js'
 import { MemberFacts } from './member-facts.js'
 import { MemberTopics } from './member-topics.js'
-import { type KeyBundle, originOf } from './own-introductions.js'
+import { OwnIntroductions } from './own-introductions.js'
 import type { Party } from './party.js'
 import { PeerTable } from './peer-table.js'
 import { answerQuestion } from './questions.js'
 import { RecordGossip } from './record-gossip.js'
-import { decodeMeta, decodeValue, encodeValue } from './values.js'
+import { decodeMeta, decodeValue } from './values.js'
 import { within } from './within.js'
 
 const AGENT = 'hearsay/0.1'
@@ -50,6 +46,8 @@ export interface MembershipOptions {
   rules: PartyRules
   genesis: Genesis | null
   credential: Uint8Array | undefined
+  invite: HeldInvite | undefined
+  shared: SharedOptions
   /** Tells the app, in a later microtask and in order. */
   emit(tell: (party: Party) => void): void
 }
@@ -58,13 +56,17 @@ export interface MembershipOptions {
 export class Membership {
   /** The gossip topics whose peers are this party's. */
   readonly topics = new MemberTopics()
+  /** Introductions that wait for the app. */
+  readonly introductions: IntroductionTable
   /** Admissions, removals and authorizations of ours. */
   readonly facts: MemberFacts
+  /** What we introduce. */
+  readonly own: OwnIntroductions
+  /** Structures of several feeds. */
+  readonly bundles: Bundles
   readonly #table: PeerTable
   readonly #options: MembershipOptions
   readonly #caller: RuleCaller
-  readonly #introductions = new Map<number, PartyIntroduction>()
-  readonly #queues = new Set<IntroductionQueue>()
   readonly #connections: Connections
   #driver: Driver | null = null
   #core: PartyCore | null = null
@@ -82,10 +84,36 @@ export class Membership {
       warn: error => options.emit(to => to.emit('warning', error))
     })
     const { party, partyKeys, limits } = options
+    const warn = (error: Error): void => options.emit(to => to.emit('warning', error))
+    this.introductions = new IntroductionTable({
+      maxPending: limits.maxPending,
+      peer: channel => this.#table.get(channel),
+      job: make => this.#job(make),
+      feed: key => party.feeds.get(key),
+      tell: introduction => options.emit(to => to.emit('introduction', introduction))
+    })
     this.facts = new MemberFacts({
-      feeds: party.feeds,
       core: () => this.#core,
+      author: () => this.#author ?? new Uint8Array(0),
+      channelOf: peer => this.#table.channelFor(peer),
+      warn,
       job: make => this.#job(make)
+    })
+    this.own = new OwnIntroductions({
+      feeds: party.feeds,
+      keys: partyKeys,
+      limits,
+      identity: () => ({ author: this.#author as Uint8Array, crypto: this.#crypto as CryptoPort }),
+      introduce: introductions => this.#job(job => ({ type: 'introduce', introductions, job })),
+      withdraw: keys => this.#job(job => ({ type: 'withdraw', keys, job })),
+      onwarning: warn
+    })
+    this.bundles = new Bundles({
+      feeds: party.feeds,
+      timeoutMs: limits.bundleTimeoutMs,
+      crypto: () => this.#crypto as CryptoPort,
+      onbundle: bundle => options.emit(to => to.emit('bundle', bundle)),
+      onwarning: warn
     })
     this.#connections = new Connections({
       feeds: party.feeds,
@@ -99,10 +127,11 @@ export class Membership {
         call: (make, waiting) => this.#call(make, { signal: waiting.signal }),
         job: make => this.#job(make),
         tell: input => this.#driver?.feed(input),
-        own: (key, about) => this.#own(key, about)
+        own: (key, about) => this.own.of(key, about)
       },
       isShared: (channel, key) => this.#isShared(channel, key),
-      warn: error => options.emit(to => to.emit('warning', error))
+      shared: options.shared,
+      warn
     })
   }
 
@@ -120,7 +149,7 @@ export class Membership {
 
   /** The set is open: from now on the party speaks. */
   async open(feeds: FeedSet, keyPair: KeyPair, gossip: Gossip): Promise<void> {
-    const { limits, party, genesis, credential, emit } = this.#options
+    const { limits, party, genesis, credential, invite, shared, emit } = this.#options
     this.#crypto = cryptoFor(keyPair)
     this.#author = keyPair.publicKey
     this.#core = new PartyCore({
@@ -131,6 +160,7 @@ export class Membership {
       genesis,
       agent: AGENT,
       ...(credential === undefined ? {} : { credential }),
+      ...(invite === undefined ? {} : { invite }),
       setVersion: () => feeds.version,
       feedKeyOf: feedKeyOfNamespace,
       versionOf: key => feeds.versionOf(key),
@@ -143,7 +173,9 @@ export class Membership {
       core: this.#core,
       feeds,
       nowMs: () => startMs + performance.now(),
+      keepGenesis: shared.keepGenesis,
       onmatter: effect => this.#onMatter(effect),
+      maxBytesPerFeed: () => this.#caller.rules.maxBytesPerFeed,
       onwarning: error => emit(to => to.emit('warning', error))
     })
     this.#driver = driver
@@ -151,7 +183,10 @@ export class Membership {
     this.#bridge = new FeedsBridge(feeds, {
       feed: input => driver.feed(input),
       onfeed: (feed, meta) => emit(to => to.emit('feed', feed, meta)),
-      onrevoke: (key, reason) => emit(to => to.emit('revoke', key, reason)),
+      onrevoke: (key, reason) => {
+        emit(to => to.emit('revoke', key, reason))
+        this.bundles.revoked(key)
+      },
       onprogress: progress => emit(to => to.emit('progress', progress)),
       onwarning: error => emit(to => to.emit('warning', error))
     })
@@ -200,6 +235,7 @@ export class Membership {
     switch (effect.type) {
       case 'channelDown': {
         const peer = this.#table.get(effect.channel)
+        this.facts.redeemed(effect.channel)
         this.#table.apply(effect)
         if (peer !== null && this.#table.channelOf(peer) === null) this.topics.dismiss(peer.remotePublicKey)
         return
@@ -209,6 +245,7 @@ export class Membership {
       case 'live':
       case 'peerRemove':
         this.#table.apply(effect)
+        if (effect.type === 'live') this.#connections.onLive(effect.channel)
         return
       case 'ask':
         return void answerQuestion(
@@ -217,6 +254,7 @@ export class Membership {
             caller: this.#caller,
             limits: this.#options.limits,
             peer: channel => this.#table.get(channel),
+            bundleOf: introductions => this.bundles.knownOf(introductions),
             answer: (question, answer) => this.#driver?.feed({ type: 'answer', question, answer })
           },
           effect
@@ -227,16 +265,21 @@ export class Membership {
         this.#records?.publish(effect.record)
         return
       case 'introduction':
-        this.#onIntroduction(effect)
+        this.introductions.add(effect.introduction)
         return
-      case 'introductionDone': {
-        const introduction = this.#introductions.get(effect.introduction)
-        this.#introductions.delete(effect.introduction)
-        if (introduction !== undefined) introduction.current = effect.state
+      case 'introductionDone':
+        this.introductions.done(effect.introduction, effect.state)
         return
-      }
+      case 'bundle':
+        this.bundles.held(effect.slotId, effect.bundle, decodeMeta(effect.meta))
+        return
       case 'reject':
         emit(to => to.emit('reject', { key: effect.key, author: effect.author, reason: effect.reason }))
+        return
+      case 'members':
+      case 'redeemed':
+      case 'inviteFailed':
+        this.facts.apply(effect)
         return
       case 'warning':
         emit(to => to.emit('warning', new PartyError(effect.code, effect.detail)))
@@ -259,83 +302,8 @@ export class Membership {
     }
   }
 
-  #onIntroduction({ introduction: info }: PartyMatter & { type: 'introduction' }): void {
-    if (this.#introductions.has(info.id)) return
-    const via = this.#table.get(info.channel)
-    const introduction = new PartyIntroduction(info, {
-      meta: decodeMeta(info.meta),
-      via,
-      host: {
-        accept: (id, key) => this.#accept(id, key),
-        reject: (id, reason) => {
-          void this.#job(job => ({ type: 'decide', introduction: id, accept: false, reason, job })).catch(
-            () => {}
-          )
-        }
-      }
-    })
-    this.#introductions.set(info.id, introduction)
-    this.#options.emit(party => party.emit('introduction', introduction))
-    for (const queue of this.#queues) queue.push(introduction)
-  }
-
-  async #accept(id: number, key: Uint8Array): Promise<Feed> {
-    await this.#job(job => ({ type: 'decide', introduction: id, accept: true, reason: '', job }))
-    const feed = this.#options.party.feeds.get(key)
-    if (feed === null) throw new PartyError('ERR_PARTY_REVOKED', 'the feed is revoked')
-    return feed
-  }
-
-  #own(
-    key: Uint8Array,
-    about: { type: string; keys: readonly Uint8Array[]; meta?: FeedMeta | undefined }
-  ): OwnIntroduction {
-    const { party, limits, partyKeys } = this.#options
-    const crypto = this.#crypto as CryptoPort
-    const author = this.#author as Uint8Array
-    return {
-      keys: about.keys,
-      type: about.type,
-      // What the set notes about its feeds stays here: only what the app says to the party is told.
-      meta: encodeValue(about.meta, limits.maxMetaBytes),
-      expires: 0,
-      origin: originOf(party.feeds, key, { author, crypto, keys: partyKeys })
-    }
-  }
-
-  /** See `Party.introduce`. */
-  async introduce(bundles: readonly KeyBundle[], meta: FeedMeta | undefined): Promise<void> {
-    const { feeds } = this.#options.party
-    const missing = bundles.flatMap(bundle => bundle.keys).filter(key => !feeds.has(key))
-    await Promise.all(missing.map(key => feeds.authorize(key, meta)))
-    const introductions = bundles.map(({ type, keys }) =>
-      this.#own(keys[0] as Uint8Array, { type, keys, meta })
-    )
-    await this.#job(job => ({ type: 'introduce', introductions, job }))
-  }
-
-  async withdraw(keys: readonly Uint8Array[]): Promise<void> {
-    await this.#job(job => ({ type: 'withdraw', keys, job }))
-  }
-
-  async revoke(key: Uint8Array, { purge = false, reason = '' }: RevokeOptions): Promise<void> {
-    await this.#job(job => ({ type: 'revoke', key, cutoff: null, purge, reason, job }))
-  }
-
-  introductions(signal: AbortSignalLike | undefined): IntroductionQueue {
-    const queue = new IntroductionQueue(this.#introductions.values(), {
-      max: this.#options.limits.maxPending,
-      signal,
-      onend: ended => this.#queues.delete(ended)
-    })
-    if (this.#isClosed) queue.end()
-    else this.#queues.add(queue)
-    return queue
-  }
-
-  /** Introductions that wait for the app. */
-  pending(): Introduction[] {
-    return [...this.#introductions.values()]
+  async revoke(key: Uint8Array, { purge = false, cutoff, reason = '' }: RevokeOptions): Promise<void> {
+    await this.#job(job => ({ type: 'revoke', key, cutoff: cutoff ?? null, purge, reason, job }))
   }
 
   setRules(rules: PartyRules): void {
@@ -384,9 +352,12 @@ export class Membership {
     this.#isClosed = true
     this.#driver?.feed({ type: 'close' })
     this.#caller.close()
+    this.facts.close()
+    this.own.close()
+    this.bundles.close()
     this.#table.close()
     this.#bridge?.stop()
-    for (const queue of [...this.#queues]) queue.end()
+    this.introductions.close()
     const { closeDeadlineMs } = this.#options.limits
     await Promise.all([
       this.#connections.close(),

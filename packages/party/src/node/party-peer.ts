@@ -153,7 +153,7 @@ export class MemberPeer implements PartyPeer {
         `type is ${bytes} bytes, limit is ${maxTypeBytes} (maxTypeBytes)`
       )
     }
-    return { typeName: type, value: encodeValue(message.value, maxFrameBytes - bytes - 32) }
+    return { typeName: type, value: encodeValue(message.value, maxFrameBytes - bytes - 32, 'maxFrameBytes') }
   }
 
   #times(options: RequestOptions): { timeoutMs: number; signal: AbortSignalLike | undefined } {

@@ -7,18 +7,15 @@
  * Order of events of a peer: 'peer-add', rules.ready, rules.handshake, then introductions and grants; at the end
  * 'peer-remove'. Events are emitted after the step that caused them, never inside a guard of the transport.
  */
-import { FeedSet } from '@hearsay/feeds'
+import { type CorestoreLike, FeedSet } from '@hearsay/feeds'
 import { createKeyPair, cryptoFor, Gossip, type Topic, type TopicOptions } from '@hearsay/gossip'
-import { EventEmitter } from 'eventemitter3'
 import { PartyKeys } from '../core/keys.js'
-import { PartyError, rangeError, typeError } from '../errors.js'
+import { PartyError, typeError } from '../errors.js'
 import { keyBytes, keyId } from '../key.js'
 import type { Limits } from '../limits.js'
 import { rules as readyMade } from '../rules.js'
 import type {
   AbortSignalLike,
-  AdmitOptions,
-  Capability,
   DuplexLike,
   FeedMeta,
   Introducible,
@@ -26,27 +23,30 @@ import type {
   Key,
   KeyPair,
   NodeDuplexLike,
-  PartyEvents,
+  PartyBundle,
   PartyLike,
   PartyOptions,
   PartyPeer,
   PartyRules,
   PartySwarm,
-  RemoveOptions,
   RevokeOptions,
+  StructureLike,
   SyncedResult,
   WaitOptions
 } from '../types.js'
 import { checkRules } from './ask-rules.js'
+import type { SharedOptions } from './connections.js'
+import type { MemberFacts } from './member-facts.js'
 import { Membership } from './membership.js'
 import { keysOf } from './own-introductions.js'
-import { checkOptions, mergeLimits } from './party-options.js'
+import { PartyMembers } from './party-members.js'
+import { checkCutoff, checkOptions, mergeLimits } from './party-options.js'
 import { ReplicateStreams } from './replicate.js'
 import { joinSwarm, type SwarmLike } from './swarm.js'
 import { within } from './within.js'
 
 /** See the head of this file. */
-export class Party extends EventEmitter<PartyEvents> implements PartyLike {
+export class Party extends PartyMembers implements PartyLike {
   /** The secret of the members, 32 bytes. Never log it. */
   readonly key: Uint8Array
   /** What the DHT is asked for, 32 bytes. Tells nothing of the key. */
@@ -75,11 +75,11 @@ export class Party extends EventEmitter<PartyEvents> implements PartyLike {
    * @throws {TypeError | RangeError} `ERR_PARTY_BAD_KEY`, `ERR_PARTY_BAD_OPTION`; of a storage that is none:
    * `ERR_FEEDS_STORAGE`. Nothing is opened yet.
    */
-  constructor(options: PartyOptions) {
+  constructor(options: PartyOptions, shared: SharedOptions = {}) {
     super()
-    checkOptions(options)
+    const { key, genesis, invite } = checkOptions(options)
     this.#options = options
-    this.key = Uint8Array.from(keyBytes(options.key)) // not slice(): of a Buffer that is a view
+    this.key = key
     this.#limits = mergeLimits(options.limits)
     this.#partyKeys = new PartyKeys(cryptoFor(createKeyPair(new Uint8Array(32))), this.key)
     this.discoveryKey = this.#partyKeys.discoveryKey
@@ -94,8 +94,10 @@ export class Party extends EventEmitter<PartyEvents> implements PartyLike {
       partyKeys: this.#partyKeys,
       limits: this.#limits,
       rules: options.rules ?? readyMade.manual(),
-      genesis: options.genesis ?? null,
+      genesis,
+      invite,
       credential: options.credential,
+      shared,
       // Never emitted from within a step or a guard: a listener that throws would count as somebody else's fault.
       emit: tell => queueMicrotask(() => tell(this))
     })
@@ -191,14 +193,42 @@ export class Party extends EventEmitter<PartyEvents> implements PartyLike {
    */
   async introduce(what: Introducible | Iterable<Introducible>, meta?: FeedMeta): Promise<void> {
     await this.ready()
-    await this.#membership.introduce(await keysOf(what), meta)
+    await this.#membership.own.introduce(await keysOf(what), meta)
+  }
+
+  /** The bundle with this first key, if it was introduced here or accepted; null otherwise. @throws {TypeError} `ERR_PARTY_BAD_KEY`. */
+  bundle(key: Key): PartyBundle | null {
+    return this.#membership.bundles.get(keyBytes(key))
+  }
+
+  /**
+   * The Corestore of the set, for structures that open feeds of their own: `new Hyperdrive(party.store(), key)`. What is
+   * opened by a key of the set is that feed. A read that waits for a feed that isn't in the set, or for a bundle of which a
+   * part isn't, rejects `ERR_PARTY_BUNDLE_INCOMPLETE` after `limits.bundleTimeoutMs`.
+   *
+   * @returns A new session, the caller's to close. Structures that are written each need a namespace().
+   * @throws {FeedsError} `ERR_FEEDS_CLOSED` before ready() and after close().
+   */
+  store(): CorestoreLike {
+    return this.#membership.bundles.store()
+  }
+
+  /**
+   * Keeps an instance up to date that another member introduced: joins it to the party's feeds if it lies in another
+   * Corestore, and tells an Autobase of writers that it doesn't look at. introduce() does that, too.
+   *
+   * @throws {TypeError} `ERR_PARTY_BAD_OPTION` for what is no structure; {PartyError} `ERR_PARTY_CLOSED`.
+   */
+  async follow(instance: StructureLike): Promise<void> {
+    await this.ready()
+    await this.#membership.own.follow(instance)
   }
 
   /** Takes introductions of ours back. No revocation: feeds stay authorized wherever they were accepted. */
   async withdraw(what: Introducible | Iterable<Introducible>): Promise<void> {
     const bundles = await keysOf(what)
     await this.ready()
-    await this.#membership.withdraw(bundles.map(bundle => bundle.keys[0] as Uint8Array))
+    await this.#membership.own.withdraw(bundles.map(bundle => bundle.keys[0] as Uint8Array))
   }
 
   /**
@@ -206,7 +236,7 @@ export class Party extends EventEmitter<PartyEvents> implements PartyLike {
    * rejects with the reason of `signal`.
    */
   introductions(options: { signal?: AbortSignalLike } = {}): AsyncIterableIterator<Introduction> {
-    return this.#membership.introductions(options.signal)
+    return this.#membership.introductions.queue(options.signal)
   }
 
   /**
@@ -217,58 +247,14 @@ export class Party extends EventEmitter<PartyEvents> implements PartyLike {
    */
   async revoke(key: Key, options: RevokeOptions = {}): Promise<void> {
     const bytes = keyBytes(key)
-    if (options.cutoff !== undefined) {
-      throw rangeError(
-        'ERR_PARTY_BAD_OPTION',
-        'cutoff is not enforced by this release, so it is not accepted'
-      )
-    }
+    checkCutoff(options.cutoff)
     await this.ready()
     await this.#membership.revoke(bytes, options)
   }
 
-  /**
-   * Authorizes a feed here, and tells all members as an admin of the party: their rules are asked about it. With a version
-   * above a revocation it takes that back.
-   *
-   * @throws {TypeError} `ERR_PARTY_BAD_KEY`; {PartyError} `ERR_PARTY_NOT_AUTHORIZED`: we are no admin; `ERR_PARTY_STORAGE`.
-   */
-  async authorize(key: Key): Promise<void> {
-    const bytes = keyBytes(key)
-    await this.ready()
-    await this.#membership.facts.authorize(bytes)
-  }
-
-  /**
-   * Admits a member, signed by us. Needs the capability 'invite' and a depth above the one that is given.
-   *
-   * @param author - Author key of the member.
-   * @returns The chain from the founder down: option `credential` of the member's party.
-   * @throws {TypeError} `ERR_PARTY_BAD_KEY`, `ERR_PARTY_BAD_OPTION`; {PartyError} `ERR_PARTY_NOT_AUTHORIZED`: we may not
-   * admit anybody to that; `ERR_PARTY_STORAGE`.
-   */
-  async admit(author: Key, options: AdmitOptions = {}): Promise<Uint8Array> {
-    const bytes = keyBytes(author)
-    await this.ready()
-    return this.#membership.facts.admit(bytes, options)
-  }
-
-  /**
-   * Takes a member out, with everything that hangs on its admissions, and tells all members. Resolves when it is durable.
-   * Blocks that others hold can't be recalled, and the member still knows the party key.
-   *
-   * @throws {TypeError} `ERR_PARTY_BAD_KEY`; {PartyError} `ERR_PARTY_NOT_AUTHORIZED`: we are no admin, or it is the
-   * founder; `ERR_PARTY_STORAGE`.
-   */
-  async remove(author: Key, options: RemoveOptions = {}): Promise<void> {
-    const bytes = keyBytes(author)
-    await this.ready()
-    await this.#membership.facts.remove(bytes, options)
-  }
-
-  /** What the chains of admissions allow this author, as far as it is known here; the founder everything, a stranger nothing. */
-  capabilitiesOf(author: Key): readonly Capability[] {
-    return this.#membership.facts.capabilitiesOf(keyBytes(author))
+  /** @internal */
+  protected override memberFacts(): MemberFacts {
+    return this.#membership.facts
   }
 
   /**
@@ -311,20 +297,14 @@ export class Party extends EventEmitter<PartyEvents> implements PartyLike {
     options.signal?.throwIfAborted()
     const { timeoutMs } = options
     const startMs = performance.now()
-    const timeout = (): PartyError =>
-      new PartyError('ERR_PARTY_TIMEOUT', `not up to date within ${timeoutMs} ms (timeoutMs)`)
-    if (timeoutMs === undefined) await this.ready()
-    else if (
-      !(await within(
-        this.ready().then(() => true),
-        timeoutMs,
-        false
-      ))
-    )
-      throw timeout()
+    const ready = this.ready().then(() => true)
+    if (!(await (timeoutMs === undefined ? ready : within(ready, timeoutMs, false)))) {
+      throw new PartyError('ERR_PARTY_TIMEOUT', `not up to date within ${timeoutMs} ms (timeoutMs)`)
+    }
+    options.signal?.throwIfAborted() // an abort is told once, and that was while we waited
     const leftMs =
       timeoutMs === undefined ? undefined : Math.max(0, timeoutMs - (performance.now() - startMs))
-    return this.#membership.synced({ signal: options.signal, timeoutMs: leftMs })
+    return this.#membership.synced({ signal: options.signal, timeoutMs: leftMs, askedMs: timeoutMs })
   }
 
   /** Says goodbye, ends what is ours, leaves what was passed in. Idempotent; takes a few seconds at most. */
@@ -375,9 +355,11 @@ export class Party extends EventEmitter<PartyEvents> implements PartyLike {
 
   #feedsOf(options: PartyOptions): FeedSet {
     if (options.feeds !== undefined) return options.feeds as unknown as FeedSet
-    const { keyPair } = options
+    const { keyPair, limits } = options
+    const maxBytesPerFeed = limits?.maxBytesPerFeed
     return new FeedSet(options.storage as string, {
       namespace: this.#partyKeys.partyId,
+      ...(maxBytesPerFeed === undefined ? {} : { maxBytesPerFeed }),
       ...(keyPair === undefined ? {} : { keyPair })
     })
   }

@@ -42,6 +42,12 @@ export class PeerTable {
     return channel === null ? null : (this.#byChannel.get(channel) ?? null)
   }
 
+  /** A channel that is open with this peer; 0: none. */
+  channelFor(peer: PartyPeer): number {
+    for (const [channel, one] of this.#byChannel) if (one === peer) return channel
+    return 0
+  }
+
   isLive(channel: number): boolean {
     return this.#live.has(channel)
   }

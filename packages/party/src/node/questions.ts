@@ -22,6 +22,8 @@ export interface QuestionHost {
     maxReasonBytes: number
   }
   peer(channel: number | null): PartyPeer | null
+  /** First key of the bundle that these belong to, if that counts already; null otherwise. */
+  bundleOf(introductions: readonly IntroductionInfo[]): Uint8Array | null
   answer(question: number, answer: Answer): void
 }
 
@@ -62,7 +64,8 @@ async function introduce(host: QuestionHost, question: Question & { about: 'intr
     author: first.author,
     own: introductions.every(one => one.own),
     authorized: introductions.every(one => one.authorized),
-    bundle: null
+    role: first.role,
+    bundle: host.bundleOf(introductions)
   }
   const answer = await host.caller.ask('onIntroduceFeeds', {
     peer: host.peer(channel),
@@ -104,7 +107,7 @@ async function request(host: QuestionHost, question: Question & { about: 'reques
   }
   const reply = answer.value as PeerMessage | null | undefined
   try {
-    const value = encodeValue(reply?.value, maxFrameBytes - FRAME_OVERHEAD)
+    const value = encodeValue(reply?.value, maxFrameBytes - FRAME_OVERHEAD, 'maxFrameBytes')
     const typeName = cut(
       typeof reply?.type === 'string' ? reply.type : question.typeName,
       host.limits.maxTypeBytes

@@ -10,12 +10,22 @@ import { messageOf } from './ask-rules.js'
 /** A Hyperswarm, as far as a party uses it. */
 export interface SwarmLike {
   readonly connections: Iterable<DuplexLike>
+  /** What the swarm knows of peers, by Noise key in hex. */
+  readonly peers?: { get(remotePublicKey: string): SwarmPeerLike | undefined }
   join(topic: Uint8Array, options?: object): { flushed(): Promise<unknown>; destroy(): Promise<unknown> }
   flush(): Promise<unknown>
   // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
-  on(event: 'connection', listener: (stream: any) => void): unknown
+  on(event: 'connection', listener: (stream: any, peer: any) => void): unknown
   // biome-ignore lint/suspicious/noExplicitAny: listeners of a foreign emitter
-  off(event: 'connection', listener: (stream: any) => void): unknown
+  off(event: 'connection', listener: (stream: any, peer: any) => void): unknown
+}
+
+/** What a Hyperswarm knows of a peer, as far as a party uses it. */
+export interface SwarmPeerLike {
+  /** Under which topics our own look-ups have found it. */
+  readonly topics: readonly Uint8Array[]
+  on(event: 'topic', listener: (topic: Uint8Array) => void): unknown
+  off(event: 'topic', listener: (topic: Uint8Array) => void): unknown
 }
 
 /** What joining needs of the party. */

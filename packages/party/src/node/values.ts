@@ -5,6 +5,7 @@
  */
 import { encodingOf } from '@hearsay/gossip'
 import { PartyError } from '../errors.js'
+import type { Limits } from '../limits.js'
 import type { FeedMeta } from '../types.js'
 
 const ENCODING = encodingOf<unknown>('msgpack')
@@ -13,9 +14,10 @@ const NOTHING = new Uint8Array(0)
 /**
  * Encodes a value; undefined is no bytes.
  *
+ * @param limit - Which limit `maxBytes` comes from, for the message.
  * @throws {PartyError} `ERR_PARTY_NOT_ENCODABLE`, `ERR_PARTY_TOO_LARGE`.
  */
-export function encodeValue(value: unknown, maxBytes: number): Uint8Array {
+export function encodeValue(value: unknown, maxBytes: number, limit: keyof Limits): Uint8Array {
   if (value === undefined) return NOTHING
   let bytes: Uint8Array
   try {
@@ -24,7 +26,8 @@ export function encodeValue(value: unknown, maxBytes: number): Uint8Array {
     throw new PartyError('ERR_PARTY_NOT_ENCODABLE', 'the value cannot be encoded as msgpack', { cause })
   }
   if (bytes.length > maxBytes) {
-    throw new PartyError('ERR_PARTY_TOO_LARGE', `value is ${bytes.length} bytes, limit is ${maxBytes}`)
+    const message = `value is ${bytes.length} bytes, limit is ${maxBytes} (${limit})`
+    throw new PartyError('ERR_PARTY_TOO_LARGE', message)
   }
   return bytes
 }
