@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
  * `@hearsay/party`: a space known by a key. Members introduce feeds to each other, each member's rules accept or refuse,
- * accepted feeds replicate.
+ * accepted feeds replicate. `Parties` keeps many of them in one storage and runs them on the same connections.
  *
  * @example
  * import { Party, rules } from '@hearsay/party'

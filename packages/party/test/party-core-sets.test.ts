@@ -2,7 +2,7 @@ import { LIMITS, PartyKeys, type PartyRecord, signRecord } from '@hearsay/party/
 import test from 'ava'
 import b4a from 'b4a'
 import { RecordBook } from '#party/core/record-book'
-import { CoreNode, PARTY_KEY, Wire } from './support-core.js'
+import { AGREE, CoreNode, PARTY_KEY, Wire } from './support-core.js'
 import { cryptoOf } from './support-crypto.js'
 
 const length = (key: Uint8Array, blocks: number) =>
@@ -166,3 +166,34 @@ function permutations<T>(list: readonly T[]): T[][] {
     permutations([...list.slice(0, index), ...list.slice(index + 1)]).map(tail => [head, ...tail])
   )
 }
+
+test('what changes between our READY and that of the peer is told: lengths at once, records by the next comparison', t => {
+  const a = new CoreNode(1)
+  const b = new CoreNode(2, { handshake: () => undefined })
+  const old = a.own('old')
+  a.step({ type: 'introduce', introductions: [old.introduction], job: 1 })
+  a.step(length(old.key, 1))
+  b.authorize(old.key)
+  b.step(length(old.key, 1))
+  const wire = new Wire(a, b)
+  wire.run()
+  a.step(length(old.key, 2))
+  const late = a.own('late')
+  a.step({ type: 'introduce', introductions: [late.introduction], job: 2 })
+  wire.run()
+  t.deepEqual([a.all('live').length, b.all('live').length], [0, 0])
+  const { question } = b.all('ask').find(ask => ask.about === 'handshake') as { question: number }
+  b.step({ type: 'answer', question, answer: AGREE })
+  wire.run()
+  t.deepEqual([a.all('live').length, b.all('live').length], [1, 1])
+  t.is(
+    b
+      .all('wanted')
+      .filter(effect => b4a.equals(effect.key, old.key))
+      .at(-1)?.length,
+    2
+  )
+  for (const node of [a, b]) node.pass(11_000)
+  wire.run()
+  t.true(b.has(late.key))
+})

@@ -94,6 +94,32 @@ test('B40 S16 live: a feed that is made after connecting arrives with its messag
   for (const [at, word] of ['one', 'two', 'three'].entries()) t.is(text(await copy.get(at)), word)
 })
 
+test('S16 what is appended while the rules of the other side think, after a reconnect in sync, arrives once they agreed', async t => {
+  const limits = { lengthsEveryMs: 1 } // told at once, not a second after the last one
+  const [a, b] = [await partyNode(t, { rules: rules.open(), limits }), await openNode(t)]
+  const feed = await written(a, ['one'])
+  const first = connectParties(a.party, b.party)
+  await b.party.synced({ timeoutMs: 8000 })
+  first.a.destroy()
+  await until(() => a.party.peers.size === 0 && b.party.peers.size === 0)
+  let agree: (() => void) | undefined
+  b.party.setRules({ ...rules.open(), handshake: () => new Promise<void>(resolve => (agree = resolve)) })
+  const isAgreed = new Promise<void>(resolve => {
+    a.party.setRules({ ...rules.open(), handshake: () => resolve() })
+  })
+  connectParties(a.party, b.party)
+  await isAgreed
+  await until(() => agree !== undefined)
+  await turns(50)
+  await feed.append(b4a.from('two'))
+  await turns(50)
+  agree?.()
+  const copy = b.party.feeds.get(feed.key) as Feed
+  // Nobody asks for it: that would open the feed.
+  await until(() => copy.contiguousLength === 2, { ms: 5000 })
+  t.is(text(await copy.get(1, { wait: false })), 'two')
+})
+
 test('S17 fifteen peers in a binary tree: all have all fifteen feeds and every message of them', async t => {
   t.timeout(120_000)
   const nodes = await Promise.all(Array.from({ length: 15 }, () => openNode(t)))

@@ -90,7 +90,7 @@ export interface Spread {
   parentOf(ref: AuthorRef): LinkId | null
   /** Who gets them. */
   childrenOf(ref: AuthorRef): readonly LinkId[]
-  /** When the last new batch of an incarnation came; -Infinity: not remembered. */
+  /** When the last new batch of an incarnation came, or if nobody brings them, since when; -Infinity: not remembered. */
   heardMs(ref: AuthorRef): number
   /** An entry left the table. */
   forget(ref: AuthorRef): void

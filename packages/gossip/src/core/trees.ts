@@ -281,10 +281,14 @@ export class Trees implements Spread {
     return this.#links(this.#trees.get(ref)?.children ?? 0, null).map(link => link.id)
   }
 
-  /** When the last new batch of an incarnation came; -Infinity: none is remembered. */
+  /**
+   * When the last new batch of an incarnation came; if nobody is expected to bring the next, when its tree was begun. What
+   * came by repair alone doesn't show that anybody does. -Infinity: none is remembered.
+   */
   heardMs(ref: AuthorRef): number {
     const tree = this.#trees.get(ref)
-    return tree === undefined ? Number.NEGATIVE_INFINITY : ref.startMs + tree.heardAt
+    if (tree === undefined) return Number.NEGATIVE_INFINITY
+    return ref.startMs + (tree.parent === null ? tree.builtAt : tree.heardAt)
   }
 
   /** An entry left the table. */

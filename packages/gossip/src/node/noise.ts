@@ -75,19 +75,18 @@ interface Writing {
  */
 function writeLater(duplex: Writing, noise: NoiseStreamLike): void {
   const write = duplex.write
+  const waiting: Uint8Array[] = []
+  let isOver = false
+  const flush = (): void => {
+    for (const data of waiting.splice(0)) if (duplex.destroyed !== true) write.call(duplex, data)
+    // The handshake ends with a write: only behind that may others write at once.
+    if (isOver && waiting.length === 0) duplex.write = write
+  }
   duplex.write = data => {
-    queueMicrotask(() => {
-      if (duplex.destroyed !== true) write.call(duplex, data)
-    })
+    if (waiting.push(data) === 1) queueMicrotask(flush)
     return true
   }
-  const restore = (): void => {
-    noise.off('handshake', over)
-    noise.off('close', over)
-    duplex.write = write
-  }
-  // In its turn behind what is to be written still.
-  const over = (): void => queueMicrotask(restore)
-  noise.on('handshake', over)
-  noise.on('close', over)
+  noise.on('handshake', () => {
+    isOver = true
+  })
 }

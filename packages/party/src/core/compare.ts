@@ -236,14 +236,21 @@ export class Compare {
 
   /** The rules changed: set 1 is compared again, so that what was refused comes once more. */
   restart(): void {
+    for (const state of this.#state.live()) this.#again(state)
+  }
+
+  /** The channel is LIVE. What was accepted here since our roots were sent was passed on to nobody there. */
+  live(state: ChannelState): void {
+    if (state.compared[1]?.changes !== this.#changes(1)) this.#again(state)
+  }
+
+  #again(state: ChannelState): void {
     const { nowMs, limits } = this.#state
-    for (const state of this.#state.live()) {
-      const startedMs = state.compared[1]?.startedMs ?? Number.NEGATIVE_INFINITY
-      // A round that comes too early is ignored by the peer, so it waits for its time.
-      const nextMs = startedMs + limits.roundEveryMs + ROUND_MARGIN_MS
-      if (nextMs <= nowMs) this.start(state, 1)
-      else state.compared[1] = { changes: -1, startedMs, nextMs }
-    }
+    const startedMs = state.compared[1]?.startedMs ?? Number.NEGATIVE_INFINITY
+    // A round that comes too early is ignored by the peer, so it waits for its time.
+    const nextMs = startedMs + limits.roundEveryMs + ROUND_MARGIN_MS
+    if (nextMs <= nowMs) this.start(state, 1)
+    else state.compared[1] = { changes: -1, startedMs, nextMs }
   }
 
   /** Earliest deadline; Infinity without one. */

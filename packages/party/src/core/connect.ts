@@ -259,6 +259,7 @@ export class Connect {
     if (!state.channel.enterLive()) return
     this.#state.emit({ type: 'live', channel: state.channel.id })
     this.#parts.lengths.live(state)
+    this.#parts.compare.live(state)
   }
 
   /** Newest channel with the member of this one that can take a call; the channel itself if there is no other. */

@@ -33,6 +33,8 @@ export interface FeedEntry {
   complete: number
   /** False for feeds of which not everything is wanted: they never count as missing. */
   isWanted: boolean
+  /** `changes` of set 2 when its lengths changed last. */
+  changedAt: number
 }
 
 /** What is known of a feed when it enters the set. */

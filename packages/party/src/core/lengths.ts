@@ -54,7 +54,8 @@ export class Lengths {
       fork: 0,
       length: 0,
       complete: 0,
-      isWanted: true
+      isWanted: true,
+      changedAt: 0
     })
     if (!isNew) return
     this.#setRow(entry)
@@ -108,12 +109,17 @@ export class Lengths {
   /** The channel is LIVE: grants what is shared, and answers what was asked too early. */
   live(state: ChannelState): void {
     const { channel } = state
+    // The comparison shows what was here when it began; what changed while the peer's READY was awaited was told to nobody.
+    const comparedAt = state.compared[2]?.changes ?? this.changes
+    const news: FeedEntry[] = []
     for (const entry of this.#state.feeds) {
       if (!this.#state.isShared(channel.id, entry.key)) continue
       this.#state.emit({ type: 'grant', channel: channel.id, key: entry.key })
       this.#tellGranted(state, entry)
       this.#wantFrom(state, entry)
+      if (entry.changedAt > comparedAt && this.#isNewsTo(state, entry)) news.push(entry)
     }
+    this.#send(state, news)
   }
 
   /** The app grants a feed to this peer alone. False: it did before. */
@@ -268,7 +274,9 @@ export class Lengths {
     writeLittle(value, { at: 0, size: 4, value: entry.fork })
     writeLittle(value, { at: 4, size: 6, value: entry.length })
     writeLittle(value, { at: 10, size: 6, value: entry.complete })
-    if (this.#rows.set(entry.slot, value)) this.changes++
+    if (!this.#rows.set(entry.slot, value)) return
+    this.changes++
+    entry.changedAt = this.changes
   }
 }
 

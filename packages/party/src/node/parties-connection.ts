@@ -61,9 +61,16 @@ export class SharedConnection {
     this.#queue = new OpenQueue(host.limits)
     for (const open of parties) this.#parties.set(open, null)
     connection.onClose(() => this.#end())
-    // Not by a promise: the peer's first opens may come in the bytes that end the handshake, and are refused if nobody pairs.
     if (connection.binding !== null) this.#pairAll()
-    else connection.stream.on('handshake', () => this.#pairAll())
+    else {
+      // Not by a promise: the peer's first opens may come in the bytes that end the handshake, and are refused if nobody pairs.
+      connection.stream.on('handshake', () => this.#pairAll())
+      // By a promise: in the event nothing may be written, since the stream has yet to write its own header.
+      connection.opened().then(
+        () => this.#pump(),
+        () => {} // the stream died first: onClose() tells
+      )
+    }
   }
 
   /** No swarm says which parties the peer is in: whoever initiated the connection opens them all. */
@@ -120,7 +127,6 @@ export class SharedConnection {
 
   #pairAll(): void {
     for (const [open, peer] of this.#parties) if (peer === null) this.#pair(open)
-    this.#pump()
   }
 
   #pair(open: OpenParty): void {
@@ -141,7 +147,7 @@ export class SharedConnection {
 
   /** From here on it is the party's own business. Never throws: it is called by the muxer. */
   #attach(open: OpenParty): void {
-    if (this.#parties.get(open) !== null) return
+    if (this.#parties.get(open) !== null || open.party.closed) return
     try {
       const peer = open.party.attach(this.#connection.stream as unknown as DuplexLike)
       this.#parties.set(open, peer)

@@ -185,9 +185,9 @@ export class Parties extends EventEmitter<PartiesEvents> {
   /** All parties, oldest first, whether they are open or not. @throws {PartyError} `ERR_PARTY_NOT_READY` before ready(). */
   list(): ListedParty[] {
     if (this.#registry === null) throw new PartyError('ERR_PARTY_NOT_READY', 'the list is read by ready()')
+    const open = new Set(Array.from(this.#open, ({ party }) => hexOf(party.key)))
     return this.#registry.list().map(entry => {
-      const isOpen = [...this.#open].some(({ party }) => hexOf(party.key) === hexOf(entry.key))
-      return new ListedParty(entry, { hashes: this.#hashes, isOpen })
+      return new ListedParty(entry, { hashes: this.#hashes, isOpen: open.has(hexOf(entry.key)) })
     })
   }
 
@@ -344,9 +344,10 @@ export class Parties extends EventEmitter<PartiesEvents> {
     }
     if (this.#closing !== null) return party // close() waits for it, and closes it
     this.#open.add(open)
-    this.emit('party', party)
     for (const connection of this.#connections.values()) connection.add(open)
     for (const swarm of this.#swarms.values()) swarm.add(open)
+    // Last, since a listener may throw; and before any peer, since these come in later ticks.
+    this.emit('party', party)
     return party
   }
 

@@ -72,6 +72,7 @@ export class Party extends PartyMembers implements PartyLike {
   #isOpened = false
 
   /**
+   * @param shared - What `Parties` passes; an app does without.
    * @throws {TypeError | RangeError} `ERR_PARTY_BAD_KEY`, `ERR_PARTY_BAD_OPTION`; of a storage that is none:
    * `ERR_FEEDS_STORAGE`. Nothing is opened yet.
    */
