@@ -78,6 +78,21 @@ export class Candidates {
     return outbound
   }
 
+  /** How many of those are missing among these. */
+  missingOutbound(active: readonly Link[]): number {
+    let missing = this.wantedOutbound()
+    for (const link of active) if (link.isOutbound) missing--
+    return Math.max(0, missing)
+  }
+
+  /** Standbys that speak and may be asked urgently now, by chance: they said no before, most likely. */
+  forPleas(nowMs: number): Link[] {
+    const links = [...this.#up].filter(link => {
+      return isSpeaking(link) && nowMs >= link.urgentAtMs && this.mayBeAsked(link)
+    })
+    return drawn(links, this.#options.random)
+  }
+
   /** May this link be asked at all? Whether it speaks, or said no lately, is another matter. */
   mayBeAsked(link: Link): boolean {
     if (link.role === 'active' || link.askedUntilMs > 0 || link.flow === 'lagging') return false
@@ -114,6 +129,17 @@ export class Candidates {
 }
 
 const isSpeaking = (link: Link): boolean => !link.isSuspect
+
+// Fisher and Yates, as Durstenfeld wrote it down in 1964.
+function drawn(links: Link[], random: () => number): Link[] {
+  for (let i = links.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1))
+    const link = links[i] as Link
+    links[i] = links[j] as Link
+    links[j] = link
+  }
+  return links
+}
 
 // Is a link of the same peer in use, or to be used first?
 function precedes(other: Link, link: Link): boolean {

@@ -28,6 +28,8 @@
  * L6. With fewer than `maxActiveLinks` peers that speak, all are asked: a small topic is a full mesh by the same rules.
  * L7. An active link that has nothing to say says so every `liveMs`: silence means trouble.
  * L8. Every `exchangeMs` one active link that the other end dialled makes room for a standby.
+ * L10. Who has fewer than `minActiveLinks` and was refused by all asks urgently: a few neighbours that drop what they should
+ *     pass on could cut it off.
  *
  * Whom to ask is decided in `due`, once per step; while nothing is missing that looks at the active links only.
  */
@@ -272,7 +274,7 @@ export class Neighbours {
   #takes(link: Link, ask: LinkWord, nowMs: number): boolean {
     if ((link.flow === 'lagging' && this.active.length > 0) || !this.#isChosenTwin(link)) return false
     if (link.askedUntilMs > 0 && link.isUrgent) return this.#makeRoom(nowMs)
-    const hasRoom = this.#places.free > (link.isOutbound ? 0 : this.#missingOutbound())
+    const hasRoom = this.#places.free > (link.isOutbound ? 0 : this.#candidates.missingOutbound(this.active))
     if (hasRoom && (this.#needs(link) || link.wasRefused)) return true
     if (!ask.high || nowMs < link.honouredMs + this.#options.limits.urgentAskMs) return false
     const spare = hasRoom ? null : this.#places.spare(false)
@@ -301,14 +303,7 @@ export class Neighbours {
 
   #needs(link: Link): boolean {
     const isShort = this.active.length < this.#candidates.wanted()
-    return isShort || (link.isOutbound && this.#missingOutbound() > 0)
-  }
-
-  // L4. Active links of our own dialling that we lack.
-  #missingOutbound(): number {
-    let missing = this.#candidates.wantedOutbound()
-    for (const link of this.active) if (link.isOutbound) missing--
-    return Math.max(0, missing)
+    return isShort || (link.isOutbound && this.#candidates.missingOutbound(this.active) > 0)
   }
 
   #makeRoom(nowMs: number): boolean {
@@ -332,7 +327,7 @@ export class Neighbours {
   // L4, L6: asks as many as are missing. Returns whether there are too few of them.
   #fill(nowMs: number): boolean {
     let missing = this.#candidates.wanted() - this.active.length
-    let missingOutbound = this.#missingOutbound()
+    let missingOutbound = this.#candidates.missingOutbound(this.active)
     for (const link of this.#asks.open) {
       missing--
       if (link.isOutbound) missingOutbound--
@@ -350,7 +345,16 @@ export class Neighbours {
       this.#ask(link, false, nowMs)
       missing--
     }
+    if (links.length === 0) this.#plead(nowMs)
     return missing > 0 || outbound.length < missingOutbound
+  }
+
+  // L10. All have refused: then ten seconds with so few are too long.
+  #plead(nowMs: number): void {
+    const enough = Math.min(this.#options.limits.minActiveLinks, this.#candidates.wanted())
+    const missing = enough - this.active.length - this.#asks.open.size
+    if (missing <= 0) return
+    for (const link of this.#candidates.forPleas(nowMs).slice(0, missing)) this.askUrgently(link, nowMs)
   }
 
   #ask(link: Link, isUrgent: boolean, nowMs: number): void {
