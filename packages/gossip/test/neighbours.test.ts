@@ -1,5 +1,6 @@
 /** The drawing in neighbours.ts, transition by transition. Roles between two cores: membership.test.ts. */
 import test from 'ava'
+import type { Link } from '#gossip/core/link'
 import { NeighbourRig, words } from './support/neighbour-rig.js'
 
 test('L3 a link that comes up is asked, and active by the answer, not by the ask', t => {
@@ -68,6 +69,33 @@ test('the other end may want a longer back-off, for no and for demote', t => {
   rig.hear(link, 'demote', { backoffMs: 300_000 })
   t.deepEqual(rig.pass(299_999, link), [])
   t.deepEqual(rig.pass(1), ['ask 1'])
+})
+
+test('L10 who has fewer than four and was refused by all asks urgently, once, for as many as are missing', t => {
+  const rig = new NeighbourRig()
+  const links = rig.many(10)
+  const asked = new Set(rig.step().map(word => Number(word.split(' ')[1])))
+  const isAsked = (): Link[] => links.filter(link => link.askedUntilMs > 0 && !link.isUrgent)
+  // Two agree, all others refuse.
+  for (const link of links.filter(({ id }) => asked.has(id)).slice(0, 2)) rig.hear(link, 'ok')
+  for (let left = isAsked(); left.length > 0; left = isAsked()) {
+    for (const link of left) rig.hear(link, 'no')
+    rig.step()
+  }
+  const pleas = links.filter(({ isUrgent, askedUntilMs }) => isUrgent && askedUntilMs > 0)
+  t.is(pleas.length, 2)
+  for (const link of pleas) rig.hear(link, 'ok')
+  t.is(rig.neighbours.active.length, 4)
+  t.deepEqual(words(rig.pass(2000)), [], 'four are enough to wait for the others')
+})
+
+test('L10 of few peers nobody is asked urgently: that all refuse says that they leave', t => {
+  const rig = new NeighbourRig()
+  const links = rig.many(7)
+  rig.step()
+  rig.hear(links[0] as Link, 'ok')
+  for (const link of links.slice(1)) rig.hear(link, 'no')
+  t.deepEqual(words(rig.pass(2000)), [])
 })
 
 test('an ask without an answer is given up after 500 ms, and the next one is asked in the same step', t => {

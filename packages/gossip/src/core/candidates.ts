@@ -62,9 +62,19 @@ export class Candidates {
   /** How many active links are wanted: all where there are few peers that speak. */
   wanted(): number {
     const { activeLinks, maxActiveLinks } = this.#options.limits
+    const peers = this.#speaking()
+    return peers < maxActiveLinks ? peers : activeLinks
+  }
+
+  /** Are there more peers than can be active? */
+  get areMany(): boolean {
+    return this.#speaking() >= this.#options.limits.maxActiveLinks
+  }
+
+  #speaking(): number {
     let peers = 0
     for (const links of this.#peers.values()) if (links.some(isSpeaking)) peers++
-    return peers < maxActiveLinks ? peers : activeLinks
+    return peers
   }
 
   /** How many active links we want to have dialled ourselves. */
@@ -85,10 +95,10 @@ export class Candidates {
     return Math.max(0, missing)
   }
 
-  /** Standbys that speak and may be asked urgently now, by chance: they said no before, most likely. */
+  /** Standbys that said no and may be asked urgently now, by chance. */
   forPleas(nowMs: number): Link[] {
     const links = [...this.#up].filter(link => {
-      return isSpeaking(link) && nowMs >= link.urgentAtMs && this.mayBeAsked(link)
+      return link.refusesUs && isSpeaking(link) && nowMs >= link.urgentAtMs && this.mayBeAsked(link)
     })
     return drawn(links, this.#options.random)
   }

@@ -61,6 +61,8 @@ export interface Link {
   needyUntilMs: number
   /** Did we refuse or demote it because we had links enough? Who asks again gets a place. */
   wasRefused: boolean
+  /** It said no to what we asked last. */
+  refusesUs: boolean
   /** When we last told it that it isn't active; -Infinity: never. */
   correctedMs: number
   /** Since when it lags; Infinity: it doesn't. */
@@ -145,6 +147,7 @@ export function makeLink(
     honouredMs: Number.NEGATIVE_INFINITY,
     needyUntilMs: Number.NEGATIVE_INFINITY,
     wasRefused: false,
+    refusesUs: false,
     correctedMs: Number.NEGATIVE_INFINITY,
     lagsSinceMs: Number.POSITIVE_INFINITY,
     peersToldMs: Number.NEGATIVE_INFINITY,

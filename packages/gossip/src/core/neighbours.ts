@@ -186,11 +186,7 @@ export class Neighbours {
     return link.isSuspect && nowMs >= link.suspectSinceMs + this.#options.limits.deadMs
   }
 
-  /**
-   * Gives up asks without an answer, and silent or lagging links; asks others instead. Call it at the end of each step.
-   *
-   * @returns Links that have to be told that we live.
-   */
+  /** Gives up asks and links that are silent, or lag; asks others instead. Returns links that have to be told that we live. */
   due(nowMs: number): Link[] {
     if (nowMs < this.#nextAtMs) return []
     this.#forgive(nowMs)
@@ -351,9 +347,9 @@ export class Neighbours {
 
   // L10. All have refused: then ten seconds with so few are too long.
   #plead(nowMs: number): void {
-    const enough = Math.min(this.#options.limits.minActiveLinks, this.#candidates.wanted())
-    const missing = enough - this.active.length - this.#asks.open.size
-    if (missing <= 0) return
+    const missing = this.#options.limits.minActiveLinks - this.active.length - this.#asks.open.size
+    // Of few peers all are wanted, and without any active link we are isolated: that is another matter.
+    if (missing <= 0 || this.active.length === 0 || !this.#candidates.areMany) return
     for (const link of this.#candidates.forPleas(nowMs).slice(0, missing)) this.askUrgently(link, nowMs)
   }
 
@@ -365,6 +361,7 @@ export class Neighbours {
 
   #refused(link: Link, backoffMs: number, nowMs: number): void {
     this.#asks.refused(link, backoffMs, nowMs)
+    link.refusesUs = true
     this.#wake(nowMs)
   }
 
@@ -372,6 +369,7 @@ export class Neighbours {
     for (const twin of this.#candidates.of(link.peerId)) this.#asks.forget(twin)
     this.#asks.clear(link, nowMs)
     link.wasRefused = false
+    link.refusesUs = false
     link.needyUntilMs = nowMs
     link.heardMs = nowMs
     this.#places.take(link)
