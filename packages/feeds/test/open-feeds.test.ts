@@ -235,7 +235,7 @@ test('an idle feed is closed on a connection whose protocol tells lengths, and o
   }
   await until(() => reader.set.progress().every(({ complete }) => complete === 1))
   await until(() => channelsOf(left) === 0 && channelsOf(right) === 0, { what: 'closed when idle' })
-  t.is(ours.replicating.size + theirs.replicating.size, 0)
+  await until(() => ours.replicating.size + theirs.replicating.size === 0)
   await until(() => reader.open() <= 2)
   const [key] = author.keys as [Bytes]
   await author.set.get(key)?.append(b4a.from('news'))
