@@ -24,6 +24,18 @@ test('a full table gives the least recently used index away', t => {
   t.deepEqual(authors.bind(refs[1] as AuthorRef), { ix: 1, isNew: true })
 })
 
+test('what a frame names keeps its index until the frame is written, however many authors were named before', t => {
+  const most = 4
+  for (let before = 0; before <= 12; before++) {
+    const authors = new OutgoingAuthors(2 * most)
+    for (const ref of refs.slice(0, before)) authors.bind(ref)
+    for (let first = 0; first < refs.length; first++) {
+      const named = Array.from({ length: most }, (_, i) => refs[(first + 5 * i) % refs.length] as AuthorRef)
+      t.is(new Set(named.map(ref => authors.bind(ref).ix)).size, most)
+    }
+  }
+})
+
 test('both ends agree on every index, however often it is bound again', t => {
   let rebound = 0
   fc.assert(

@@ -12,13 +12,16 @@ export interface AuthorIndex {
   readonly isNew: boolean
 }
 
-/** The table of the sender: which index stands for an author. */
+/**
+ * The table of the sender: which index stands for an author.
+ *
+ * A Map lists its keys as they were set, so one that is set anew at each use lists the least recently used first. That is done
+ * only while more than half of the indexes are bound: before, none is taken away soon. So what one frame names, at most half
+ * as many authors as there are indexes, isn't taken away before the frame is written.
+ */
 export class OutgoingAuthors {
   readonly #max: number
   readonly #indexes = new Map<AuthorRef, number>()
-  readonly #refs: AuthorRef[] = []
-  readonly #usedAt: number[] = []
-  #uses = 0
 
   /** @param max - Indexes at most, from 0. */
   constructor(max: number) {
@@ -33,26 +36,24 @@ export class OutgoingAuthors {
   /** The index of `ref`. If it is new, an AUTHOR frame must be written before any frame that names it. */
   bind(ref: AuthorRef): AuthorIndex {
     const known = this.#indexes.get(ref)
-    if (known !== undefined) {
-      this.#usedAt[known] = ++this.#uses
-      return { ix: known, isNew: false }
+    if (known === undefined) {
+      const ix = this.#free()
+      this.#indexes.set(ref, ix)
+      return { ix, isNew: true }
     }
-    const ix = this.#refs.length < this.#max ? this.#refs.length : this.#leastUsed()
-    const old = this.#refs[ix]
-    if (old !== undefined) this.#indexes.delete(old)
-    this.#refs[ix] = ref
-    this.#usedAt[ix] = ++this.#uses
-    this.#indexes.set(ref, ix)
-    return { ix, isNew: true }
+    if (this.#indexes.size * 2 > this.#max) {
+      this.#indexes.delete(ref)
+      this.#indexes.set(ref, known)
+    }
+    return { ix: known, isNew: false }
   }
 
-  // A scan only when the table is full, so that the common case is one look-up and one write, without reordering a Map.
-  #leastUsed(): number {
-    let least = 0
-    for (let ix = 1; ix < this.#usedAt.length; ix++) {
-      if ((this.#usedAt[ix] as number) < (this.#usedAt[least] as number)) least = ix
-    }
-    return least
+  #free(): number {
+    const { size } = this.#indexes
+    if (size < this.#max) return size
+    const [ref, ix] = this.#indexes.entries().next().value as [AuthorRef, number]
+    this.#indexes.delete(ref)
+    return ix
   }
 }
 
