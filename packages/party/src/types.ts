@@ -281,6 +281,14 @@ export interface PartyOptions {
   limits?: Partial<Limits>
 }
 
+/** Where the replication of a feed stands, with what the peers say of it. */
+export interface PartyProgress extends FeedProgress {
+  /** Blocks that a peer has and we don't, as far as they are to be fetched. The total of all feeds is known before the download. */
+  missing: number
+  /** What each peer says that it has of the feed: blocks, and those from the first one on without a hole. */
+  byPeer: readonly { readonly peer: PartyPeer; readonly length: number; readonly complete: number }[]
+}
+
 /** Events of a party. */
 export interface PartyEvents {
   /** The rules left it undecided: accept() or reject() it, or leave it pending. */
@@ -295,8 +303,8 @@ export interface PartyEvents {
   revoke: (key: Uint8Array, reason: string) => void
   'peer-add': (peer: PartyPeer) => void
   'peer-remove': (peer: PartyPeer) => void
-  /** Where the replication of a feed stands; as that of the set. */
-  progress: (progress: FeedProgress) => void
+  /** Where the replication of a feed stands; at most one per feed and 100 ms. */
+  progress: (progress: PartyProgress) => void
   /** Remote trouble; the party goes on. */
   warning: (error: Error) => void
   /** All that is ours is closed; with an error if a local fault ended it. The last event. */

@@ -361,7 +361,7 @@ export class FeedSet<T = unknown> extends EventEmitter<FeedSetEvents<T>> impleme
   }
 
   /**
-   * Resolves when everything appended so far survives a power cut. Calls share a sync of some 10 ms, and there is one in
+   * Resolves when everything appended so far survives a power cut. Calls share a sync of a few ms, and there is one in
    * `limits.flushMs` at most.
    *
    * @throws {FeedsError} `ERR_FEEDS_STORAGE`.

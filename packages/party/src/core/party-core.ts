@@ -34,7 +34,7 @@ import { Receive } from './receive.js'
 import { checkOrigin, decodeRecord, type IntroduceBody, type PartyRecord, signRecord } from './records.js'
 import { Redeem } from './redeem.js'
 import { CoreState } from './state.js'
-import { Sync } from './sync.js'
+import { type PeerClaim, Sync } from './sync.js'
 import type { Answer, PartyCoreOptions, PartyEffect, PartyInput } from './types.js'
 import { Verdicts } from './verdicts.js'
 
@@ -168,6 +168,11 @@ export class PartyCore {
   /** Bits of `CAPABILITY` that the chains of this author give; those of the founder are all, of a stranger none. */
   capabilitiesOf(author: Uint8Array): number {
     return this.#state.members.capabilitiesOf(b4a.toString(author, 'hex'))
+  }
+
+  /** What each LIVE peer says that it holds of a feed of the set. */
+  claimsOf(key: Uint8Array): PeerClaim[] {
+    return this.#sync.claimsOf(b4a.toString(key, 'hex'))
   }
 
   /** Was this author removed, and not admitted again since? */

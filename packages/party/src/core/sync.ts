@@ -17,6 +17,14 @@ import type { Lengths } from './lengths.js'
 import type { ChannelState, CoreState } from './state.js'
 import type { CallToken, ChannelId } from './types.js'
 
+/** What one peer says that it holds of one feed, in blocks. */
+export interface PeerClaim {
+  readonly channel: ChannelId
+  readonly length: number
+  /** From 0 on, without a hole. */
+  readonly complete: number
+}
+
 /** A peer in a frozen goal. */
 interface GoalPeer {
   readonly newsSent: number
@@ -132,6 +140,17 @@ export class Sync {
       if (this.#stalled.has(channel.id)) continue
       goal.peers.set(channel.id, { newsSent: channel.newsSent, missing: -1, sinceMs: this.#state.nowMs })
     }
+  }
+
+  /** What each LIVE peer says that it holds of a feed of the set; known before anything of it is opened. */
+  claimsOf(keyId: string): PeerClaim[] {
+    const feed = this.#state.feeds.byKey(keyId)
+    const claims: PeerClaim[] = []
+    for (const { channel } of feed === null ? [] : this.#state.live()) {
+      const claim = channel.claims.get(feed?.slotId ?? '')
+      if (claim !== null) claims.push({ channel: channel.id, length: claim.length, complete: claim.complete })
+    }
+    return claims
   }
 
   #claimed(slotId: string): number {

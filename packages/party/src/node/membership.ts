@@ -1,7 +1,7 @@
 /**
  * The working half of a Party: connections, peers, and what the core wants to be done with app, rules and gossip.
  */
-import { type FeedSet, feedKeyOfNamespace } from '@hearsay/feeds'
+import { type FeedProgress, type FeedSet, feedKeyOfNamespace } from '@hearsay/feeds'
 import { cryptoFor, type Gossip, type Peer } from '@hearsay/gossip'
 import type { CryptoPort } from '@hearsay/gossip/core'
 import type { PartyKeys } from '../core/keys.js'
@@ -15,6 +15,7 @@ import type {
   Genesis,
   KeyPair,
   PartyPeer,
+  PartyProgress,
   PartyRules,
   RevokeOptions,
   SyncedResult
@@ -30,6 +31,7 @@ import { MemberFacts } from './member-facts.js'
 import { MemberTopics } from './member-topics.js'
 import { OwnIntroductions } from './own-introductions.js'
 import type { Party } from './party.js'
+import { partyProgress } from './party-progress.js'
 import { PeerTable } from './peer-table.js'
 import { answerQuestion } from './questions.js'
 import { RecordGossip } from './record-gossip.js'
@@ -135,6 +137,14 @@ export class Membership {
     })
   }
 
+  /** What the set knows of a feed, and what the peers say of it. */
+  progressOf(progress: FeedProgress): PartyProgress {
+    return partyProgress(progress, {
+      claimsOf: key => this.#core?.claimsOf(key) ?? [],
+      peerOf: channel => this.#table.get(channel)
+    })
+  }
+
   get peers(): ReadonlySet<PartyPeer> {
     return this.#table.peers
   }
@@ -187,7 +197,7 @@ export class Membership {
         emit(to => to.emit('revoke', key, reason))
         this.bundles.revoked(key)
       },
-      onprogress: progress => emit(to => to.emit('progress', progress)),
+      onprogress: progress => emit(to => to.emit('progress', this.progressOf(progress))),
       onwarning: error => emit(to => to.emit('warning', error))
     })
     this.#bridge.start()

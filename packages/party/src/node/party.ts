@@ -27,6 +27,7 @@ import type {
   PartyLike,
   PartyOptions,
   PartyPeer,
+  PartyProgress,
   PartyRules,
   PartySwarm,
   RevokeOptions,
@@ -195,6 +196,11 @@ export class Party extends PartyMembers implements PartyLike {
   async introduce(what: Introducible | Iterable<Introducible>, meta?: FeedMeta): Promise<void> {
     await this.ready()
     await this.#membership.own.introduce(await keysOf(what), meta)
+  }
+
+  /** Where the replication of each feed of the set stands, and what each peer has of it; also before a feed is opened. */
+  progress(): PartyProgress[] {
+    return this.feeds.progress().map(progress => this.#membership.progressOf(progress))
   }
 
   /** The bundle with this first key, if it was introduced here or accepted; null otherwise. @throws {TypeError} `ERR_PARTY_BAD_KEY`. */
