@@ -4,7 +4,6 @@
  * `KILL_RUNS` sets how many processes are killed.
  */
 import { execFile, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,6 +17,7 @@ import b4a from 'b4a'
 import { type Compaction, FactLog } from '#feeds/node/fact-log'
 import { type LogFile, openLogFile } from '#feeds/node/log-file'
 import { drawFrom } from './support/draw.js'
+import { exitOf } from './support/exits.js'
 import { makeSet, openSet, temporaryFolder, until } from './support/sets.js'
 
 const KILL_RUNS = Number(process.env.KILL_RUNS ?? 50)
@@ -40,8 +40,7 @@ async function killOne(t: ExecutionContext, folder: string, seed: number, after:
     lines.push(line as Line)
     if (lines.length === after) child.kill('SIGKILL')
   })
-  const [, signal] = await once(child, 'exit')
-  t.is(signal, 'SIGKILL')
+  t.is(await exitOf(child), 'SIGKILL')
   return lines
 }
 

@@ -13,6 +13,7 @@ import type { ExecutionContext } from 'ava'
 import test from 'ava'
 import b4a from 'b4a'
 import { drawFrom } from './support/draw.js'
+import { exitOf } from './support/exits.js'
 import { cutPower, makeShim } from './support/power.js'
 import { makeSet, openSet, temporaryFolder, turns, until } from './support/sets.js'
 import { connect, FAST, textsOf } from './support/writers.js'
@@ -70,8 +71,7 @@ async function killWriter(
     killed.flushed = Math.max(killed.flushed, message.flushed ?? 0)
     if (++count === after) child.kill('SIGKILL')
   })
-  const [, signal] = await once(child, 'exit')
-  t.is(signal, 'SIGKILL')
+  t.is(await exitOf(child), 'SIGKILL')
   server.close()
   // What was under way arrives before the writer comes back.
   await Promise.all(gone)
@@ -213,8 +213,7 @@ async function factsSurvive(
     else acknowledged.delete(line.key)
     if (acknowledged.size > 3 && new Set(acknowledged.values()).size === 2) child.kill('SIGKILL')
   })
-  const [, signal] = await once(child, 'exit')
-  t.is(signal, 'SIGKILL')
+  t.is(await exitOf(child), 'SIGKILL')
   await cutPower(folder, log)
   const set = await openSet(t, folder).catch(() => null)
   return set !== null && [...acknowledged].every(([key, is]) => set.has(b4a.alloc(32, key)) === is)

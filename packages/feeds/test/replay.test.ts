@@ -15,6 +15,7 @@ import test from 'ava'
 import b4a from 'b4a'
 import { channelsOf } from './support/channels.js'
 import { drawFrom } from './support/draw.js'
+import { exitOf } from './support/exits.js'
 import { connectionPair, makeSet, makeStore, openSet, temporaryFolder, until } from './support/sets.js'
 
 type Bytes = Uint8Array
@@ -119,7 +120,7 @@ async function killRevoker(
     stdio: ['ignore', 'inherit', 'inherit', 'ipc']
   })
   t.teardown(() => child.kill('SIGKILL'))
-  const exit = once(child, 'exit')
+  const exit = exitOf(child)
   const [{ key: hex }] = (await once(child, 'message')) as [{ key: string }]
   const key = b4a.from(hex, 'hex')
   const feed = await reader.authorize(key)
@@ -132,8 +133,7 @@ async function killRevoker(
   feed.on('download', () => {
     if (--left === 0) child.send('revoke')
   })
-  const [, signal] = await exit
-  t.is(signal, 'SIGKILL')
+  t.is(await exit, 'SIGKILL')
   t.true(feed.contiguousLength < BLOCKS, 'the download was cut')
   server.close()
   await until(() => reader.progress().every(({ peers }) => peers === 0))
