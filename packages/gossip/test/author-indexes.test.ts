@@ -25,13 +25,15 @@ test('a full table gives the least recently used index away', t => {
 })
 
 test('what a frame names keeps its index until the frame is written, however many authors were named before', t => {
-  const most = 4
-  for (let before = 0; before <= 12; before++) {
-    const authors = new OutgoingAuthors(2 * most)
-    for (const ref of refs.slice(0, before)) authors.bind(ref)
-    for (let first = 0; first < refs.length; first++) {
-      const named = Array.from({ length: most }, (_, i) => refs[(first + 5 * i) % refs.length] as AuthorRef)
-      t.is(new Set(named.map(ref => authors.bind(ref).ix)).size, most)
+  for (let max = 2; max <= 9; max++) {
+    for (let before = 0; before <= refs.length; before++) {
+      const authors = new OutgoingAuthors(max)
+      const most = authors.maxPerFrame
+      for (const ref of refs.slice(0, before)) authors.bind(ref)
+      for (let first = 0; first < refs.length; first++) {
+        const named = Array.from({ length: most }, (_, i) => refs[(first + 5 * i) % refs.length] as AuthorRef)
+        t.is(new Set(named.map(ref => authors.bind(ref).ix)).size, most, `${max} indexes, ${before} before`)
+      }
     }
   }
 })

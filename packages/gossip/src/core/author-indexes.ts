@@ -17,7 +17,7 @@ export interface AuthorIndex {
  *
  * A Map lists its keys as they were set, so one that is set anew at each use lists the least recently used first. That is done
  * only while more than half of the indexes are bound: before, none is taken away soon. So what one frame names, at most half
- * as many authors as there are indexes, isn't taken away before the frame is written.
+ * as many authors as there are indexes (`maxPerFrame`), isn't taken away before the frame is written.
  */
 export class OutgoingAuthors {
   readonly #max: number
@@ -26,6 +26,11 @@ export class OutgoingAuthors {
   /** @param max - Indexes at most, from 0. */
   constructor(max: number) {
     this.#max = max
+  }
+
+  /** So many authors may be bound one after the other before the indexes of the first ones are needed. */
+  get maxPerFrame(): number {
+    return Math.floor(this.#max / 2)
   }
 
   /** Was the other end told of `ref`? */

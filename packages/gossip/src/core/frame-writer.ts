@@ -125,9 +125,9 @@ export class FrameWriter {
     }
   }
 
-  /** `list` in pieces; an empty list is one empty piece. */
+  /** `list` in pieces; an empty list is one empty piece. No piece names more authors than keep their indexes that long. */
   #pages<T>(list: readonly T[], max: number): (readonly T[])[] {
-    const size = Math.max(1, Math.min(max, this.#limits.maxAuthorIndexes))
+    const size = Math.max(1, Math.min(max, this.#authors.maxPerFrame))
     if (list.length <= size) return [list]
     const pages: T[][] = []
     for (let at = 0; at < list.length; at += size) pages.push(list.slice(at, at + size))
