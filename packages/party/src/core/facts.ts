@@ -11,6 +11,7 @@
  * membership has no channel here at the end of that step.
  */
 import b4a from 'b4a'
+import { hexOf } from '../key.js'
 import type { Genesis } from '../types.js'
 import type { Announce } from './announce.js'
 import { encodeCredential } from './credential.js'
@@ -201,8 +202,4 @@ export class Facts {
       if (isLost || members.isRemoved(authorId)) this.#state.close(channel.id, 'removed')
     }
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return b4a.toString(bytes, 'hex')
 }

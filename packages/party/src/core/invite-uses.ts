@@ -6,7 +6,7 @@
  *
  * Invariant: uses by others are remembered up to `max`, the oldest goes first; ours are as many as the log has of them.
  */
-import b4a from 'b4a'
+import { hexOf } from '../key.js'
 import { isInviteOf } from './members.js'
 import type { PartyRecord } from './records.js'
 
@@ -58,8 +58,4 @@ export class InviteUses {
     }
     return subjects
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return b4a.toString(bytes, 'hex')
 }

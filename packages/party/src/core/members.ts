@@ -13,6 +13,7 @@
  * invite is no member: it may admit if the invite is unlimited, and nothing else.
  */
 import b4a from 'b4a'
+import { hexOf } from '../key.js'
 import { type AdmitBody, CAPABILITY, type PartyRecord, type RemoveBody } from './records.js'
 
 /** An admission, and a removal. */
@@ -383,8 +384,4 @@ function has(capabilities: number, name: keyof typeof CAPABILITY): boolean {
 
 function isRemove(record: AdmitRecord | RemoveRecord): record is RemoveRecord {
   return record.body.kind === 'remove'
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return b4a.toString(bytes, 'hex')
 }

@@ -7,7 +7,7 @@
  * any more, whatever number it bears: what it had denied, as far as the remover has seen it, is denied again in the
  * remover's name. So nothing can be backdated.
  */
-import b4a from 'b4a'
+import { hexOf } from '../key.js'
 import type { Announce } from './announce.js'
 import type { Denials } from './deny.js'
 import type { Expiries } from './expiries.js'
@@ -217,8 +217,4 @@ function isRevoke(record: PartyRecord): record is PartyRecord<RevokeBody> {
 
 function isRemove(record: PartyRecord): record is PartyRecord<RemoveBody> {
   return record.body.kind === 'remove'
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return b4a.toString(bytes, 'hex')
 }

@@ -12,7 +12,7 @@
  * `redeemTriesPerMinute`; the signature is bound to author and connection.
  */
 import { TokenBucket } from '@hearsay/gossip/core'
-import b4a from 'b4a'
+import { hexOf } from '../key.js'
 import { copyOf, Reader } from './bytes.js'
 import { decodeCredential } from './credential.js'
 import type { Facts } from './facts.js'
@@ -187,8 +187,4 @@ function messageOf(code: string | null): string {
     default:
       return 'the admission could not be written'
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return b4a.toString(bytes, 'hex')
 }
