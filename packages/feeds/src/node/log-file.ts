@@ -75,7 +75,7 @@ export async function writeNewFile(path: string, bytes: Uint8Array): Promise<voi
   const temporary = join(folder, `.${b4a.toString(randomBytes(8), 'hex')}.tmp`)
   const file = await open(temporary, 'wx', 0o600)
   try {
-    await file.write(bytes)
+    await file.writeFile(bytes) // write() alone may take only a part
     await file.sync()
   } finally {
     await file.close()
