@@ -177,7 +177,7 @@ export interface Limits {
   deadMs: number
   /** Active links wanted where there are more than `maxActiveLinks - 1` peers; below that all are active. */
   activeLinks: number
-  /** With fewer active links, batches are pushed to links that were asked, too. */
+  /** With fewer active links, batches are pushed to links that were asked, too; refused by all, we ask urgently. */
   minActiveLinks: number
   /** Active links at most. One bit each in the record of a tree: 30 at most. */
   maxActiveLinks: number

@@ -97,7 +97,7 @@ test('who tells late that it has a message is asked before silent ones are asked
   t.is(wantsIn(rig.log.effects).at(-1), `${two.link}:0+1`)
 })
 
-test('a holder that was not asked yet breaks no promise when others said nothing for long', t => {
+test('who tells after others said nothing for long is asked, and not held for silent with them', t => {
   const rig = new Rig({ limits: { unknownRttMs: 0 } })
   const [liar, honest] = [rig.peer(1), rig.peer(2)]
   const author = new Author(8)

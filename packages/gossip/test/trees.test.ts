@@ -48,6 +48,21 @@ test('A3 what a standby brings makes no parent, whether pushed or repaired', t =
   }
 })
 
+test('what only repair brings does not count as heard: nobody feeds us', t => {
+  const grove = new Grove()
+  const [p] = grove.active(2)
+  if (p === undefined) return t.fail()
+  const standby = grove.standby()
+  t.is(grove.trees.heardMs(ref), Number.NEGATIVE_INFINITY)
+  grove.push(standby, ref, 0, { repair: true })
+  const begunMs = grove.nowMs
+  grove.nowMs += 1500
+  grove.push(standby, ref, 1, { repair: true })
+  t.is(grove.trees.heardMs(ref), begunMs)
+  grove.push(p, ref, 2)
+  t.is(grove.trees.heardMs(ref), grove.nowMs)
+})
+
 test('fed: a new batch of the parent goes to the children and to nobody else', t => {
   const { grove, p, q } = fed()
   t.deepEqual(grove.push(p, ref, 1).push, [])
