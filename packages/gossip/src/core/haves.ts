@@ -10,7 +10,8 @@
  * are gone then, some standbys aren't.
  *
  * Invariants:
- * 1. The last change of an entry is told to every active link, but to those that brought it, or said that they have it. So
+ * 1. The last change of an entry is told to every active link, but to those that brought it, or said that they have it: the
+ *    highest message, that is. Who brought what fills a hole below it may lack it, and is told as if it had brought nothing. So
  *    whoever lost its parent hears of each message from every neighbour that has it, until it has it, too. Who was pushed
  *    it is told only when nothing more was pushed for `liveMs`: it may have dropped it, over some budget.
  * 2. A change waits one tick before it is told: what is on its way along the tree gets there first. Of two neighbours the
